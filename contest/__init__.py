@@ -1,0 +1,63 @@
+"""The contest platform: create_app() makes the Flask application."""
+
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from contest import jobs, logs, models, responses, signing_in  # noqa: F401  (models: for the mappers)
+from contest.blueprints import BLUEPRINTS
+from contest.extensions import db, migrate
+from contest.settings import Settings
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+# The largest body: an answer sheet, or a form.
+LARGEST_BODY = 64 * 1024
+ONE_YEAR = 31_536_000
+# A request that waits longer than this for a connection is answered 503.
+POOL_TIMEOUT = 2
+SESSION_TIMEOUTS = "-c statement_timeout=5000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000"
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the application for the given settings, or those of the environment."""
+    settings = settings or Settings.from_env()
+    app = Flask(__name__)
+    app.config.update(
+        CONTEST=settings,
+        SECRET_KEY=settings.secret_key,
+        MAX_CONTENT_LENGTH=LARGEST_BODY,
+        SEND_FILE_MAX_AGE_DEFAULT=ONE_YEAR,  # every address of a static file carries its digest
+        SESSION_COOKIE_NAME="__Host-notes" if settings.secure_cookies else "contest_notes",
+        SESSION_COOKIE_SECURE=settings.secure_cookies,
+        SESSION_COOKIE_SAMESITE="Lax",
+        TRUSTED_HOSTS=list(settings.trusted_hosts) or None,
+        WTF_CSRF_ENABLED=False,  # signing_in checks every request before any form sees it
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=_engine_options(settings),
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(MIGRATIONS))
+    logs.init_app(app)
+    responses.init_app(app)
+    signing_in.init_app(app)
+    jobs.init_app(app)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    if settings.proxy_count:
+        hops = settings.proxy_count
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    return app
+
+
+def _engine_options(settings: Settings) -> dict[str, Any]:
+    return {
+        "pool_size": settings.web_threads,
+        "max_overflow": 2,
+        "pool_timeout": POOL_TIMEOUT,
+        "pool_recycle": 1800,
+        "pool_pre_ping": True,
+        "connect_args": {"options": SESSION_TIMEOUTS, "connect_timeout": 3},
+    }

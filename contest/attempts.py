@@ -1,0 +1,428 @@
+"""The life of an attempt: started, saved, submitted, closed at its deadline.
+
+This is the hot path. Every operation is one statement where it can be, with all its conditions in
+it, and takes the database's statement time less `waited`: the seconds that the request waited in
+the process since its whole body was there, so that a slow server costs nobody time.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+from sqlalchemy.orm import Session
+
+from contest.contests import SEED_PURPOSE
+from contest.errors import Conflict, NotThere
+from contest.formatting import vn_datetime
+from contest.models import Attempt
+from contest.pools import loaded, specification_cells
+from contest.rules.sheets import Sheet, paper_shape
+from contest.rules.timing import SWEEP_MARGIN
+from contest.security import new_public_id, new_receipt_code, unseal
+from question_bank.draw import PaperItem, draw_paper, paper_seed
+
+FURTHEST_SEQ = 10_000
+SAVES_APART = timedelta(milliseconds=250)
+
+
+class NotSignedIn(Exception):
+    """The session is none, or no longer alive."""
+
+
+# --- start ---------------------------------------------------------------------------------------
+
+_LOCK_PERSON = text("""
+SELECT p.id, p.draw_id
+FROM sessions s JOIN accounts p ON p.id = s.account_id
+WHERE s.token_hash = :token AND s.revoked_at IS NULL AND s.expires_at > statement_timestamp()
+  AND p.locked_at IS NULL
+FOR NO KEY UPDATE OF p
+""")
+
+# A statement of its own after the lock, so that it sees what the person's other start committed.
+_FACTS_FOR_START = text("""
+SELECT r.id, r.opened_at, r.closed_at, r.opens_at, r.closes_at, r.attempts_allowed, r.seed_sealed,
+       g.division_id, g.unit_id, d.specification, p.id AS pool_id, p.sha256 AS pool_sha256,
+       statement_timestamp() - make_interval(secs => :waited) AS now,
+       own.used, own.numbers, own.last_submitted_at,
+       own.open_id, own.open_deadline_at + own.open_grace_ms * interval '1 millisecond' AS open_until,
+       ARRAY(SELECT DISTINCT item ->> 'code'
+             FROM attempts a JOIN rounds o ON o.id = a.round_id, jsonb_array_elements(a.paper) item
+             WHERE a.account_id = :person AND o.contest_id = r.contest_id) AS had
+FROM rounds r
+LEFT JOIN registrations g ON g.contest_id = r.contest_id AND g.account_id = :person
+LEFT JOIN round_divisions d ON d.round_id = r.id AND d.division_id = g.division_id
+LEFT JOIN LATERAL (SELECT id, sha256 FROM pools WHERE round_id = r.id AND division_id = g.division_id
+                   ORDER BY version DESC LIMIT 1) p ON true
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE voided_at IS NULL) AS used, coalesce(max(number), 0) AS numbers,
+           max(submitted_at) FILTER (WHERE voided_at IS NULL) AS last_submitted_at,
+           max(public_id) FILTER (WHERE submitted_at IS NULL AND voided_at IS NULL) AS open_id,
+           max(deadline_at) FILTER (WHERE submitted_at IS NULL AND voided_at IS NULL) AS open_deadline_at,
+           max(grace_ms) FILTER (WHERE submitted_at IS NULL AND voided_at IS NULL) AS open_grace_ms
+    FROM attempts WHERE account_id = :person AND round_id = r.id) own
+WHERE r.id = :round
+""")
+
+# The round's row is shared until commit: whoever closes the round waits for starts under way.
+_INSERT = text("""
+INSERT INTO attempts (public_id, receipt_code, account_id, round_id, division_id, unit_id, number, pool_id,
+                      paper, paper_shape, started_at, closes_at, deadline_at, grace_ms)
+SELECT :public_id, :receipt_code, :person, r.id, :division, :unit, :number, :pool,
+       CAST(:paper AS jsonb), :shape, r.now, r.closes_at,
+       least(r.now + r.duration_ms * interval '1 millisecond', r.closes_at), r.grace_ms
+FROM (SELECT *, statement_timestamp() - make_interval(secs => :waited) AS now
+      FROM rounds WHERE id = :round FOR SHARE) r
+WHERE r.opened_at IS NOT NULL AND r.closed_at IS NULL AND r.now >= r.opens_at AND r.now < r.closes_at
+RETURNING public_id
+""")
+
+_CLOSE_ONE_OVERDUE = text("""
+UPDATE attempts SET submitted_at = deadline_at, how = 'deadline'
+WHERE public_id = :id AND submitted_at IS NULL AND voided_at IS NULL
+""")
+
+
+def start(connection: Connection, token_hash: bytes, round_id: int, *, data_key: str, waited: float = 0) -> str:
+    """Open an attempt for the session's person and return its public id; at most three statements.
+
+    Leads to the open attempt if there is one; one that is overdue is closed first (a fourth
+    statement). Raises NotSignedIn, NotThere, or Conflict with the reason.
+    """
+    person = connection.execute(_LOCK_PERSON, {"token": token_hash}).one_or_none()
+    if person is None:
+        raise NotSignedIn
+    facts = connection.execute(
+        _FACTS_FOR_START, {"person": person.id, "round": round_id, "waited": waited}
+    ).one_or_none()
+    if facts is None:
+        raise NotThere("Không tìm thấy vòng thi này.")
+    if facts.open_id is not None:
+        if facts.now < facts.open_until:
+            return str(facts.open_id)
+        connection.execute(_CLOSE_ONE_OVERDUE, {"id": facts.open_id})
+    _refuse_start(facts)
+    number = facts.numbers + 1
+    pool = loaded(connection, facts.pool_id, facts.pool_sha256)
+    seed = paper_seed(unseal(data_key, facts.seed_sealed, SEED_PURPOSE), person.draw_id, number)
+    paper = draw_paper(list(pool.items.values()), specification_cells(facts.specification), seed, facts.had)
+    public_id = connection.scalar(
+        _INSERT,
+        {
+            "public_id": new_public_id(),
+            "receipt_code": new_receipt_code(),
+            "person": person.id,
+            "round": round_id,
+            "division": facts.division_id,
+            "unit": facts.unit_id,
+            "number": number,
+            "pool": facts.pool_id,
+            "paper": json.dumps([{"code": item.code, "order": item.order} for item in paper]),
+            "shape": paper_shape(paper, pool.items),
+            "waited": waited,
+        },
+    )
+    if public_id is None:
+        raise Conflict("Vòng thi đã đóng, không nhận thêm lượt thi mới.")
+    return str(public_id)
+
+
+def _refuse_start(facts: Row[Any]) -> None:
+    """Raise Conflict with the rule that keeps the person from starting, if there is one."""
+    if facts.opened_at is None or facts.now < facts.opens_at:
+        raise Conflict(f"Vòng thi chưa mở. Bạn có thể vào thi từ {vn_datetime(facts.opens_at)}.")
+    if facts.closed_at is not None or facts.now >= facts.closes_at:
+        raise Conflict(f"Vòng thi đã đóng lúc {vn_datetime(facts.closes_at)}.")
+    if facts.division_id is None:
+        raise Conflict("Bạn chưa đăng ký dự thi cuộc thi này.")
+    if facts.pool_id is None:
+        raise Conflict("Vòng này không dành cho bảng thi của bạn.")
+    if facts.used >= facts.attempts_allowed:
+        raise Conflict(
+            f"Mỗi người được thi {facts.attempts_allowed} lần trong vòng này. "
+            f"Bạn đã nộp bài lúc {vn_datetime(facts.last_submitted_at)}."
+        )
+
+
+# --- save ----------------------------------------------------------------------------------------
+
+# The one statement of a save. `fits`: the page's paper is this one, and the page knows what it
+# replaces. The flood limit lets a saved_at in the future pass, or it would lock the person out.
+_FITS = """
+a.paper_shape = :shape AND :seq > a.save_seq AND :seq - :furthest <= a.save_seq
+AND (a.save_editor = :editor OR a.save_seq = :base)
+"""
+_SAVE = text(f"""
+UPDATE attempts a
+SET responses = CAST(:responses AS jsonb), prediction = CAST(:prediction AS integer), save_seq = :seq,
+    save_editor = :editor,
+    saved_at = greatest(a.saved_at, statement_timestamp() - make_interval(secs => :waited))
+FROM sessions s
+WHERE a.public_id = :id AND s.token_hash = :token AND s.account_id = a.account_id
+  AND s.revoked_at IS NULL AND s.expires_at > statement_timestamp()
+  AND a.submitted_at IS NULL AND a.voided_at IS NULL
+  AND {_FITS}
+  AND (a.saved_at IS NULL
+       OR a.saved_at NOT BETWEEN statement_timestamp() - interval '250 milliseconds' AND statement_timestamp())
+  AND statement_timestamp() - make_interval(secs => :waited)
+      < a.deadline_at + a.grace_ms * interval '1 millisecond'
+RETURNING a.saved_at, a.deadline_at, statement_timestamp() - make_interval(secs => :waited) AS now
+""")
+
+# Why a save or a submission changed nothing: no row, no session; no attempt in it, not theirs.
+_WHY_NOT = text("""
+SELECT a.public_id, a.paper_shape, a.save_seq, a.save_editor, a.saved_at, a.responses, a.prediction,
+       a.submitted_at, a.voided_at, a.deadline_at,
+       a.deadline_at + a.grace_ms * interval '1 millisecond' AS open_until,
+       statement_timestamp() AS statement_at,
+       statement_timestamp() - make_interval(secs => :waited) AS now
+FROM sessions s LEFT JOIN attempts a ON a.public_id = :id AND a.account_id = s.account_id
+WHERE s.token_hash = :token AND s.revoked_at IS NULL AND s.expires_at > statement_timestamp()
+""")
+
+
+class Outcome(Enum):
+    """What became of a sheet."""
+
+    STORED = auto()
+    STALE = auto()  # another page has saved since
+    WRONG_SHAPE = auto()  # it answers another paper
+    TOO_FAR_AHEAD = auto()  # its seq
+    VOIDED = auto()
+    SUBMITTED = auto()
+    DEADLINE_PASSED = auto()
+    TOO_SOON = auto()
+    UNKNOWN = auto()  # it would be taken by now: send it again
+
+
+CLOSED = frozenset({Outcome.VOIDED, Outcome.SUBMITTED, Outcome.DEADLINE_PASSED})
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The sheet as the database has it."""
+
+    seq: int
+    editor: str
+    saved_at: datetime | None
+    responses: Mapping[str, list[str]]
+    prediction: int | None
+
+    def is_the(self, sheet: Sheet | None) -> bool:
+        """Tell whether this is the sheet that the page has sent."""
+        return sheet is not None and (
+            (self.seq, self.editor, self.responses, self.prediction)
+            == (sheet.seq, sheet.editor, sheet.responses, sheet.prediction)
+        )
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The answer to a save: the outcome, the sheet that is stored now, the time that is left."""
+
+    outcome: Outcome
+    stored: Stored
+    is_the_stored: bool
+    remaining_ms: int
+
+
+def save(connection: Connection, token_hash: bytes, public_id: str, sheet: Sheet, *, waited: float = 0) -> Saved:
+    """Store a whole answer sheet in one statement; a second one only tells why it was not stored.
+
+    The caller commits (or is in autocommit) before it acknowledges. Raises NotSignedIn or NotThere.
+    """
+    row = connection.execute(_SAVE, _parameters(token_hash, public_id, sheet, waited)).one_or_none()
+    if row is not None:
+        stored = Stored(sheet.seq, sheet.editor, row.saved_at, sheet.responses, sheet.prediction)
+        return Saved(Outcome.STORED, stored, True, _remaining_ms(row))
+    facts = _why_not(connection, token_hash, public_id, waited)
+    return _judged(facts, _outcome(facts, sheet), sheet)
+
+
+def _parameters(token_hash: bytes, public_id: str, sheet: Sheet, waited: float) -> dict[str, Any]:
+    return {
+        "token": token_hash,
+        "id": public_id,
+        "waited": waited,
+        "seq": sheet.seq,
+        "base": sheet.base,
+        "editor": sheet.editor,
+        "shape": sheet.shape,
+        "responses": json.dumps(sheet.responses),
+        "prediction": sheet.prediction,
+        "furthest": FURTHEST_SEQ,
+    }
+
+
+def _why_not(connection: Connection, token_hash: bytes, public_id: str, waited: float) -> Row[Any]:
+    facts = connection.execute(
+        _WHY_NOT, {"token": token_hash, "id": public_id, "waited": waited}
+    ).one_or_none()
+    if facts is None:
+        raise NotSignedIn
+    if facts.public_id is None:
+        raise NotThere("Không tìm thấy bài thi này.")
+    return facts
+
+
+def _outcome(facts: Row[Any], sheet: Sheet) -> Outcome:
+    """Return why the row did not take the sheet, in the order of rules.md."""
+    if facts.paper_shape != sheet.shape:
+        return Outcome.WRONG_SHAPE
+    if sheet.seq > facts.save_seq + FURTHEST_SEQ:
+        return Outcome.TOO_FAR_AHEAD
+    if facts.voided_at is not None:
+        return Outcome.VOIDED
+    if facts.submitted_at is not None:
+        return Outcome.SUBMITTED
+    if facts.now >= facts.open_until:
+        return Outcome.DEADLINE_PASSED
+    if _stored(facts).is_the(sheet):
+        return Outcome.STORED
+    if sheet.seq <= facts.save_seq or (facts.save_editor != sheet.editor and facts.save_seq != sheet.base):
+        return Outcome.STALE
+    if facts.saved_at and facts.statement_at - SAVES_APART <= facts.saved_at <= facts.statement_at:
+        return Outcome.TOO_SOON
+    return Outcome.UNKNOWN
+
+
+def _stored(facts: Row[Any]) -> Stored:
+    return Stored(facts.save_seq, facts.save_editor, facts.saved_at, facts.responses, facts.prediction)
+
+
+def _judged(facts: Row[Any], outcome: Outcome, sheet: Sheet | None) -> Saved:
+    stored = _stored(facts)
+    return Saved(outcome, stored, stored.is_the(sheet), _remaining_ms(facts))
+
+
+def _remaining_ms(row: Row[Any]) -> int:
+    return max(0, (row.deadline_at - row.now) // timedelta(milliseconds=1))
+
+
+# --- submit --------------------------------------------------------------------------------------
+
+_CLOSE_BY_PERSON = """
+submitted_at = statement_timestamp() - make_interval(secs => :waited), how = 'person'
+FROM sessions s
+WHERE a.public_id = :id AND s.token_hash = :token AND s.account_id = a.account_id
+  AND s.revoked_at IS NULL AND s.expires_at > statement_timestamp()
+  AND a.submitted_at IS NULL AND a.voided_at IS NULL
+  AND statement_timestamp() - make_interval(secs => :waited)
+      < a.deadline_at + a.grace_ms * interval '1 millisecond'
+"""
+_SUBMIT_WITHOUT_SHEET = text(f"UPDATE attempts a SET {_CLOSE_BY_PERSON} RETURNING a.submitted_at")
+
+# With a sheet: judged as a save, without the flood limit. One that was stored already counts as
+# stored; one that does not fit closes the attempt only within the grace, with the stored sheet.
+_SUBMIT = text(f"""
+UPDATE attempts a
+SET responses = CASE WHEN {_FITS} THEN CAST(:responses AS jsonb) ELSE a.responses END,
+    prediction = CASE WHEN {_FITS} THEN CAST(:prediction AS integer) ELSE a.prediction END,
+    save_editor = CASE WHEN {_FITS} THEN :editor ELSE a.save_editor END,
+    saved_at = CASE WHEN {_FITS}
+                    THEN greatest(a.saved_at, statement_timestamp() - make_interval(secs => :waited))
+                    ELSE a.saved_at END,
+    save_seq = CASE WHEN {_FITS} THEN :seq ELSE a.save_seq END,
+    {_CLOSE_BY_PERSON}
+  AND (({_FITS})
+       OR (a.paper_shape = :shape AND a.save_seq = :seq AND a.save_editor = :editor
+           AND a.responses = CAST(:responses AS jsonb)
+           AND a.prediction IS NOT DISTINCT FROM CAST(:prediction AS integer))
+       OR statement_timestamp() - make_interval(secs => :waited) >= a.deadline_at)
+RETURNING a.submitted_at
+""")
+
+# An unreadable sheet: closes the attempt only within the grace.
+_SUBMIT_IN_GRACE = text(
+    f"UPDATE attempts a SET {_CLOSE_BY_PERSON}"
+    "AND statement_timestamp() - make_interval(secs => :waited) >= a.deadline_at RETURNING a.submitted_at"
+)
+
+
+def submit(
+    connection: Connection,
+    token_hash: bytes,
+    public_id: str,
+    sheet: Sheet | None = None,
+    *,
+    is_unreadable: bool = False,
+    waited: float = 0,
+) -> Saved | None:
+    """Close the attempt with its last sheet; at most two statements.
+
+    Returns None if this call closed it, otherwise why not: VOIDED, SUBMITTED (whoever closed it) and
+    DEADLINE_PASSED are as good as done; with any other outcome the attempt is open still, and the
+    person is to be asked. Without a sheet the stored one counts; `is_unreadable` says that there was
+    one that can't be read. Raises NotSignedIn or NotThere.
+    """
+    if sheet is not None:
+        statement, parameters = _SUBMIT, _parameters(token_hash, public_id, sheet, waited)
+    else:
+        statement = _SUBMIT_IN_GRACE if is_unreadable else _SUBMIT_WITHOUT_SHEET
+        parameters = {"token": token_hash, "id": public_id, "waited": waited}
+    if connection.execute(statement, parameters).one_or_none() is not None:
+        return None
+    facts = _why_not(connection, token_hash, public_id, waited)
+    if sheet is not None:
+        outcome = _outcome(facts, sheet)
+        # A sheet for another paper says nothing about an attempt that is closed anyway.
+        if outcome in (Outcome.WRONG_SHAPE, Outcome.TOO_FAR_AHEAD):
+            outcome = _closed(facts) or outcome
+        return _judged(facts, outcome, sheet)
+    return _judged(facts, _closed(facts) or Outcome.UNKNOWN, None)
+
+
+def _closed(facts: Row[Any]) -> Outcome | None:
+    if facts.voided_at is not None:
+        return Outcome.VOIDED
+    if facts.submitted_at is not None:
+        return Outcome.SUBMITTED
+    return Outcome.DEADLINE_PASSED if facts.now >= facts.open_until else None
+
+
+# --- the deadline --------------------------------------------------------------------------------
+
+_CLOSE_OVERDUE = text("""
+UPDATE attempts SET submitted_at = deadline_at, how = 'deadline'
+WHERE id IN (SELECT id FROM attempts
+             WHERE submitted_at IS NULL AND voided_at IS NULL
+               AND deadline_at < statement_timestamp() - make_interval(secs => :margin)
+               AND deadline_at + grace_ms * interval '1 millisecond'
+                   < statement_timestamp() - make_interval(secs => :margin)
+             ORDER BY deadline_at LIMIT :most FOR UPDATE SKIP LOCKED)
+""")
+
+
+def close_overdue(session: Session, *, most: int = 500) -> int:
+    """Close attempts whose deadline, grace and the sweeper's margin are over; return how many."""
+    result = session.execute(_CLOSE_OVERDUE, {"margin": SWEEP_MARGIN.total_seconds(), "most": most})
+    return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def paper_of(stored: Sequence[Mapping[str, Any]]) -> list[PaperItem]:
+    """Return a stored paper as the draw made it."""
+    return [PaperItem(item["code"], tuple(item["order"])) for item in stored]
+
+
+def receipt_facts(attempt: Attempt) -> bytes:
+    """Return what a receipt's digest binds: the paper, the responses, the prediction and the times."""
+    facts = [
+        attempt.public_id,
+        attempt.paper,
+        attempt.responses,
+        attempt.prediction,
+        _moment(attempt.started_at),
+        _moment(attempt.submitted_at),
+    ]
+    return json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _moment(at: datetime | None) -> str | None:
+    return at.astimezone(UTC).isoformat(timespec="microseconds") if at else None

@@ -1,0 +1,16 @@
+"""The web: thin views, one blueprint a noun."""
+
+from contest.blueprints import accounts, attempts, health, leaderboards, public
+from contest.blueprints.admin import dashboard, participants, results, rounds
+
+BLUEPRINTS = (
+    health.bp,
+    public.bp,
+    accounts.bp,
+    attempts.bp,
+    leaderboards.bp,
+    dashboard.bp,
+    participants.bp,
+    rounds.bp,
+    results.bp,
+)

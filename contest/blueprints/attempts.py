@@ -1,0 +1,386 @@
+"""Taking part: start, the paper, saving, submitting, result and receipt."""
+
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from markupsafe import Markup
+from sqlalchemy import Connection, select
+from sqlalchemy.orm import joinedload
+from werkzeug.datastructures import MultiDict
+
+from contest import attempts, bank, jobs
+from contest.attempts import CLOSED, NotSignedIn, Outcome, Saved
+from contest.clock import db_now
+from contest.errors import BadInput, NotThere, TryAgain
+from contest.extensions import db
+from contest.models import Attempt, Round, RoundDivision
+from contest.rules.scoring import LABELS, POINT, score
+from contest.rules.sheets import BadSheet, Sheet, read_sheet
+from contest.security import receipt_digest
+from contest.signing_in import session_hash
+
+bp = Blueprint("attempts", __name__)
+
+# A request that waited longer has probably been given up by the phone, which sends it again.
+LONGEST_WAIT = 5.0
+CLOSED_CODES = {
+    Outcome.VOIDED: "voided",
+    Outcome.SUBMITTED: "submitted",
+    Outcome.DEADLINE_PASSED: "deadline_passed",
+}
+PREDICTIONS = {
+    "people": "Theo bạn, có bao nhiêu người tham gia {scope}?",
+    "full": "Theo bạn, có bao nhiêu người trả lời đúng tất cả các câu hỏi {scope}?",
+    "percentage": "Theo bạn, bao nhiêu phần trăm người tham gia {scope} trả lời đúng tất cả các câu hỏi?",
+}
+PREDICTION_SCOPES = {"division": "của bảng {division} trong vòng này", "round": "trong vòng này"}
+
+
+# --- the hot path: no account is loaded, each operation is one transaction ------------------------
+
+
+@bp.post("/rounds/<int:round_id>/attempts")
+def start(round_id: int) -> ResponseReturnValue:
+    """Open an attempt, or lead to the open one."""
+    request.get_data()
+    arrived = time.monotonic()
+    with db.engine.begin() as connection:
+        public_id = attempts.start(
+            connection,
+            session_hash(),
+            round_id,
+            data_key=current_app.config["CONTEST"].data_key,
+            waited=_waited(arrived),
+        )
+    return redirect(url_for("attempts.show", public_id=public_id), 303)
+
+
+@bp.put("/attempts/<public_id>/responses")
+def save(public_id: str) -> ResponseReturnValue:
+    """Store a whole answer sheet; acknowledged after it is committed."""
+    body = request.get_data()
+    arrived = time.monotonic()
+    try:
+        sheet = read_sheet(msgspec.json.decode(body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _unreadable(400, "bad_json", "the body is no JSON")
+    except BadSheet as error:
+        return _unreadable(422, "bad_sheet", str(error))
+    with _autocommit() as connection:
+        saved = attempts.save(connection, session_hash(), public_id, sheet, waited=_waited(arrived))
+    return _answer(saved)
+
+
+@bp.post("/attempts/<public_id>/responses")
+def save_form(public_id: str) -> ResponseReturnValue:
+    """Store the sheet of the plain form ("Lưu nháp"); a stale one is asked about, never stored."""
+    sheet, arrived = _form_sheet()
+    if sheet is None:
+        raise _unreadable_form()
+    with _autocommit() as connection:
+        saved = attempts.save(connection, session_hash(), public_id, sheet, waited=_waited(arrived))
+    if saved.outcome is Outcome.STALE:
+        return _conflict(public_id, sheet, saved, submitting=False)
+    if saved.outcome in CLOSED:
+        return redirect(url_for("attempts.result", public_id=public_id), 303)
+    if saved.outcome in (Outcome.WRONG_SHAPE, Outcome.TOO_FAR_AHEAD):
+        raise _unreadable_form()
+    if saved.outcome in (Outcome.TOO_SOON, Outcome.UNKNOWN):
+        raise TryAgain("Bạn vừa lưu cách đây chưa đầy một giây. Bạn hãy bấm lại.")
+    return redirect(url_for("attempts.show", public_id=public_id), 303)
+
+
+@bp.post("/attempts/<public_id>/submission")
+def submit(public_id: str) -> ResponseReturnValue:
+    """Close the attempt with its last sheet; twice gives the same receipt."""
+    has_sheet = "seq" in request.form
+    sheet, arrived = _form_sheet() if has_sheet else (None, time.monotonic())
+    with _autocommit() as connection:
+        refused = attempts.submit(
+            connection,
+            session_hash(),
+            public_id,
+            sheet,
+            is_unreadable=has_sheet and sheet is None,
+            waited=_waited(arrived),
+        )
+    if refused is None:
+        jobs.ring_for_scoring()
+    elif refused.outcome is Outcome.STALE and sheet is not None:
+        return _conflict(public_id, sheet, refused, submitting=True)
+    elif refused.outcome not in CLOSED:
+        if refused.outcome is Outcome.UNKNOWN and sheet is not None:
+            raise TryAgain("Bài chưa nộp được. Bạn hãy bấm lại.")
+        raise _unreadable_form()
+    return redirect(url_for("attempts.result", public_id=public_id), 303)
+
+
+def _autocommit() -> Connection:
+    """Return a connection on which a statement is committed when it returns."""
+    engine = current_app.extensions.get("autocommit_engine")
+    if engine is None:
+        engine = db.engine.execution_options(isolation_level="AUTOCOMMIT")
+        current_app.extensions["autocommit_engine"] = engine
+    return engine.connect()
+
+
+def _waited(arrived: float) -> float:
+    """Return how long the request has waited here. Raises TryAgain when it was too long."""
+    waited = time.monotonic() - arrived
+    if waited > LONGEST_WAIT:
+        raise TryAgain("Hệ thống đang bận. Trang sẽ tự gửi lại.")
+    return waited
+
+
+def _answer(saved: Saved) -> ResponseReturnValue:
+    """Return a save's outcome as rules.md words it for the page."""
+    stored = saved.stored
+    facts: dict[str, Any] = {
+        "seq": stored.seq,
+        "stored": saved.outcome is Outcome.STORED,
+        "saved_at": stored.saved_at.isoformat() if stored.saved_at else None,
+        "remaining_ms": saved.remaining_ms,
+    }
+    if saved.outcome is Outcome.STORED:
+        return facts
+    if saved.outcome is Outcome.STALE:
+        return facts | {
+            "sheet": {
+                "responses": stored.responses,
+                "prediction": stored.prediction,
+                "editor": stored.editor,
+            }
+        }
+    if saved.outcome in CLOSED:
+        facts |= {"code": CLOSED_CODES[saved.outcome], "stored": saved.is_the_stored}
+        return facts, 409
+    if saved.outcome is Outcome.TOO_SOON:
+        return {"code": "too_soon"}, 429, {"Retry-After": "1"}
+    if saved.outcome is Outcome.UNKNOWN:
+        return {"code": "try_again"}, 503, {"Retry-After": "1"}
+    code = "wrong_shape" if saved.outcome is Outcome.WRONG_SHAPE else "seq_too_far"
+    return {"code": code}, 422
+
+
+def _unreadable(status: int, code: str, message: str) -> ResponseReturnValue:
+    """Refuse a body; without a live session the page has to sign in first, whatever it sent."""
+    if not current_user.is_authenticated:
+        raise NotSignedIn
+    return {"code": code, "message": message}, status
+
+
+# --- the plain form ------------------------------------------------------------------------------
+
+
+def _form_sheet() -> tuple[Sheet | None, float]:
+    """Return the sheet in the form, None if it can't be read, and when the whole body was there."""
+    form = request.form
+    arrived = time.monotonic()
+    try:
+        return read_sheet(_sheet_fields(form)), arrived
+    except BadSheet:
+        return None, arrived
+
+
+def _sheet_fields(form: MultiDict[str, str]) -> dict[str, Any]:
+    """Return the form's fields in the shape of the JSON body: q1, q2, … hold the chosen labels."""
+    prediction = form.get("prediction", "").replace(".", "").replace(" ", "")
+    return {
+        "seq": _number(form.get("seq", "")),
+        "base": _number(form.get("base", "")),
+        "editor": form.get("editor", ""),
+        "shape": form.get("shape", ""),
+        "responses": {name[1:]: form.getlist(name) for name in form if name[:1] == "q"},
+        "prediction": _number(prediction) if prediction else None,
+    }
+
+
+def _number(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else text
+
+
+def _unreadable_form() -> Exception:
+    return BadInput(
+        "Phiếu trả lời gửi lên không đọc được; có thể số dự đoán không phải là số nguyên. "
+        "Bạn hãy quay lại trang làm bài, kiểm tra rồi gửi lại."
+    )
+
+
+def _conflict(public_id: str, sheet: Sheet, saved: Saved, *, submitting: bool) -> ResponseReturnValue:
+    """Show the stored sheet and the one just sent, and ask which holds."""
+    attempt = _own_attempt(public_id)
+    questions = _questions(attempt, saved.stored.responses)
+    for question in questions:
+        question["stored"] = question["chosen"]
+        question["sent"] = sheet.responses.get(str(question["position"]), [])
+    page = render_template(
+        "attempts/conflict.html",
+        attempt=attempt,
+        questions=questions,
+        stored_prediction=saved.stored.prediction,
+        sent_prediction=sheet.prediction,
+        sheet={
+            "seq": saved.stored.seq,
+            "next_seq": saved.stored.seq + 1,
+            "base": saved.stored.seq,
+            "editor": sheet.editor,
+            "shape": attempt.paper_shape,
+        },
+        submitting=submitting,
+    )
+    return page, 409
+
+
+# --- pages ---------------------------------------------------------------------------------------
+
+
+@bp.get("/attempts/<public_id>")
+def show(public_id: str) -> ResponseReturnValue:
+    """The paper; a closed attempt leads to its result."""
+    attempt = _own_attempt(public_id)
+    now = db_now(db.session())
+    if attempt.submitted_at or attempt.voided_at or now >= attempt.deadline_at:
+        return redirect(url_for("attempts.result", public_id=public_id), 303)
+    return render_template(
+        "attempts/show.html",
+        attempt=attempt,
+        round=attempt.round,
+        questions=_questions(attempt, attempt.responses),
+        prediction=_prediction(attempt),
+        sheet={
+            "seq": attempt.save_seq,
+            "base": attempt.save_seq,
+            "editor": secrets.token_urlsafe(12),
+            "shape": attempt.paper_shape,
+        },
+        remaining_ms=int((attempt.deadline_at - now).total_seconds() * 1000),
+        deadline_at=attempt.deadline_at,
+        saved_at=attempt.saved_at,
+        duration_ms=attempt.round.duration_ms,
+    )
+
+
+@bp.get("/attempts/<public_id>/result")
+def result(public_id: str) -> ResponseReturnValue:
+    """The receipt and, as far as the round's rule shows it, the score and the explanations."""
+    attempt = _own_attempt(public_id)
+    is_closed = attempt.round.closed_at is not None
+    return render_template(
+        "attempts/result.html",
+        attempt=attempt,
+        round=attempt.round,
+        answered=len(attempt.responses),
+        asked=len(attempt.paper),
+        full_points=len(attempt.paper) * POINT,
+        is_score_shown=attempt.scored_at is not None
+        and (is_closed or attempt.round.score_shown == "at_once"),
+        review=_review(attempt) if is_closed and attempt.scored_at else None,
+        digest=_digest(attempt),
+        prediction=_prediction(attempt),
+    )
+
+
+@bp.get("/receipts/<code>")
+def receipt(code: str) -> ResponseReturnValue:
+    """What anyone may know of a submission: when it was made and its digest, nothing personal."""
+    attempt = db.session.scalar(
+        select(Attempt)
+        .where(Attempt.receipt_code == code.upper().replace("-", ""), Attempt.submitted_at.is_not(None))
+        .options(joinedload(Attempt.round).joinedload(Round.contest))
+    )
+    if attempt is None:
+        raise NotThere("Không có biên nhận nào mang mã này.")
+    return render_template(
+        "attempts/receipt.html", attempt=attempt, round=attempt.round, digest=_digest(attempt)
+    )
+
+
+def _own_attempt(public_id: str) -> Attempt:
+    """Return the signed-in person's attempt; someone else's is as good as missing."""
+    if not current_user.is_authenticated:
+        raise NotSignedIn
+    attempt = db.session.scalar(
+        select(Attempt)
+        .where(Attempt.public_id == public_id, Attempt.account_id == current_user.id)
+        .options(joinedload(Attempt.round), joinedload(Attempt.pool), joinedload(Attempt.division))
+    )
+    return attempt or abort(404)
+
+
+def _questions(attempt: Attempt, responses: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+    """Return the paper as shown: no key, no bank order, no code."""
+    paper = attempts.paper_of(attempt.paper)
+    versions = bank.texts(db.session(), [attempt.pool.item_versions[item.code] for item in paper])
+    questions = []
+    for position, item in enumerate(paper, start=1):
+        version = versions[attempt.pool.item_versions[item.code]]
+        questions.append(
+            {
+                "position": position,
+                "kind": version.kind,
+                "is_multiple": version.kind == "multiple",
+                "stem": Markup(version.stem),
+                "options": [
+                    {"label": LABELS[place], "text": Markup(version.options[index]["text"])}
+                    for place, index in enumerate(item.order)
+                ],
+                "chosen": responses.get(str(position), []),
+            }
+        )
+    return questions
+
+
+def _review(attempt: Attempt) -> list[dict[str, Any]]:
+    """Return the questions with key, points and explanation; only after the round is closed."""
+    paper = attempts.paper_of(attempt.paper)
+    pool = attempt.pool
+    versions = bank.texts(db.session(), [pool.item_versions[item.code] for item in paper])
+    keys = {item.code: versions[pool.item_versions[item.code]].key for item in paper}
+    scored = score(paper, attempt.responses, keys, partial=attempt.round.is_partial)
+    review = []
+    for question, item, points in zip(
+        _questions(attempt, attempt.responses), paper, scored.by_position, strict=True
+    ):
+        version = versions[pool.item_versions[item.code]]
+        right = {LABELS[place] for place, index in enumerate(item.order) if index in version.key}
+        review.append(
+            question
+            | {
+                "right": right,
+                "points": points,
+                "is_right": points == POINT,
+                "explanation": Markup(version.explanation),
+                "legal_document": version.legal_document,
+                "legal_article": version.legal_article,
+            }
+        )
+    return review
+
+
+def _prediction(attempt: Attempt) -> dict[str, Any] | None:
+    """Return the prediction question of the attempt's division, or None."""
+    asked = db.session.scalar(
+        select(RoundDivision).where(
+            RoundDivision.round_id == attempt.round_id, RoundDivision.division_id == attempt.division_id
+        )
+    )
+    if asked is None or asked.prediction_counted is None:
+        return None
+    scope = PREDICTION_SCOPES[asked.prediction_over].format(division=attempt.division.name)
+    return {
+        "question": PREDICTIONS[asked.prediction_counted].format(scope=scope),
+        "hint": "Nhập một số nguyên. Câu này không tính điểm, chỉ dùng để xếp hạng khi bằng điểm.",
+        "value": attempt.prediction,
+        "truth": asked.truth,
+    }
+
+
+def _digest(attempt: Attempt) -> str:
+    facts = attempts.receipt_facts(attempt)
+    return receipt_digest(current_app.config["CONTEST"].data_key, facts)

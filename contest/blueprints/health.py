@@ -1,0 +1,49 @@
+"""Is the process alive, and can it do its work?"""
+
+from flask import Blueprint, current_app
+from flask.typing import ResponseReturnValue
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from contest import scoring
+from contest.extensions import db
+
+bp = Blueprint("health", __name__)
+
+# Longer than the sweeper's patience with the workers: then neither is at work.
+OLDEST_UNSCORED_SECONDS = 60
+
+
+@bp.get("/healthz")
+def healthz() -> ResponseReturnValue:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@bp.get("/readyz")
+def readyz() -> ResponseReturnValue:
+    """The database answers; Redis away and scoring behind are warnings, because people can go on."""
+    try:
+        db.session.execute(text("SELECT 1"))
+        oldest = scoring.oldest_waiting_seconds(db.session())
+    except SQLAlchemyError:
+        return {"status": "unavailable", "database": "away"}, 503
+    warnings = []
+    if not _redis_answers():
+        warnings.append("redis is away: scoring is left to the sweeper")
+    if oldest > OLDEST_UNSCORED_SECONDS:
+        warnings.append("scoring is behind")
+    return {
+        "status": "ok",
+        "database": "ok",
+        "oldest_unscored_seconds": round(oldest, 1),
+        "warnings": warnings,
+    }
+
+
+def _redis_answers() -> bool:
+    try:
+        return bool(current_app.extensions["doorbell"].queue.connection.ping())
+    except RedisError:
+        return False

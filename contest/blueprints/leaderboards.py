@@ -1,0 +1,3 @@
+from flask import Blueprint
+
+bp = Blueprint("leaderboards", __name__)

@@ -1,0 +1,96 @@
+"""The processes of a deployment: web, worker, sweep. Any number of each, on any number of hosts."""
+
+import os
+import signal
+import sys
+import threading
+import time
+
+import click
+import structlog
+from flask import current_app
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import SimpleWorker
+from sqlalchemy.exc import SQLAlchemyError
+
+from contest import jobs
+from contest.cli import with_app
+from contest.extensions import db
+from contest.settings import Settings, SettingsError
+
+logger = structlog.get_logger()
+
+SWEEP_SECONDS = 3.0
+# Ranking a round again waits this long, and this many times as long as the last ranking took.
+RANK_SECONDS = 3.0
+RANK_SHARE = 20
+
+
+@click.command()
+def web() -> None:
+    """Serve the site (granian; its workers are started again when one dies)."""
+    try:
+        settings = Settings.from_env()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+    os.execv(  # noqa: S606  (no shell; the arguments are numbers and a host name)
+        sys.executable,
+        [
+            sys.executable,
+            "-m",
+            "granian",
+            "wsgi:app",
+            *("--interface", "wsgi"),
+            *("--host", settings.host),
+            *("--port", str(settings.port)),
+            *("--workers", str(settings.web_workers)),
+            *("--blocking-threads", str(settings.web_threads)),
+            *("--workers-kill-timeout", "10"),
+            "--respawn-failed-workers",
+            "--no-ws",
+            *("--log-level", "warning"),
+        ],
+    )
+
+
+@click.command()
+@click.option("--burst", is_flag=True, help="Stop when the queue is empty.")
+@with_app
+def worker(burst: bool) -> None:
+    """Score submitted attempts when the doorbell rings."""
+    settings: Settings = current_app.config["CONTEST"]
+    connection = Redis.from_url(settings.redis_url)
+    # No fork per job: a job is a batch from the database, and the database is the truth if it dies.
+    rq_worker = SimpleWorker(
+        [jobs.QUEUE], connection=connection, serializer=jobs.SERIALIZER, job_class=jobs.ScoringJob
+    )
+    rq_worker.work(burst=burst, logging_level="WARNING")
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Sweep once and stop.")
+@with_app
+def sweep(once: bool) -> None:
+    """Close overdue attempts, ring again or score by itself, rank, close finished rounds."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    rank_at = 0.0
+    while not stop.is_set():
+        try:
+            jobs.sweep()
+            if time.monotonic() >= rank_at:
+                began = time.monotonic()
+                jobs.rank_what_changed()
+                took = time.monotonic() - began
+                rank_at = time.monotonic() + max(RANK_SECONDS, RANK_SHARE * took)
+        except (SQLAlchemyError, RedisError) as error:
+            logger.warning("sweep failed, will go on", error=type(error).__name__)
+            if once:
+                raise click.ClickException("the database is away") from None
+        finally:
+            db.session.remove()
+        if once:
+            return
+        stop.wait(SWEEP_SECONDS)

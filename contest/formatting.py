@@ -1,0 +1,57 @@
+"""Moments, numbers and durations as Vietnamese officials write them."""
+
+from datetime import date, datetime
+from fractions import Fraction
+
+from contest.clock import LOCAL_ZONE
+
+
+def vn_datetime(at: datetime) -> str:
+    """Return "08:05 ngày 22/11/2026"."""
+    return at.astimezone(LOCAL_ZONE).strftime("%H:%M ngày %d/%m/%Y")
+
+
+def vn_date(at: date) -> str:
+    """Return "22/11/2026"; a moment's day is the one in Vietnam."""
+    if isinstance(at, datetime):
+        at = at.astimezone(LOCAL_ZONE)
+    return at.strftime("%d/%m/%Y")
+
+
+def vn_time(at: datetime) -> str:
+    """Return "10:02:31"."""
+    return at.astimezone(LOCAL_ZONE).strftime("%H:%M:%S")
+
+
+def vn_number(number: float, digits: int = 0) -> str:
+    """Return "25.980", or "87,65" with two digits; rounded half even as Python rounds."""
+    return f"{number:,.{digits}f}".translate(str.maketrans(",.", ".,"))
+
+
+def vn_percent(share: float | Fraction, digits: int = 1) -> str:
+    """Return a share of 1 as "87,6%", cut off and not rounded, so that 99,96 % never reads 100 %."""
+    scaled = Fraction(share) * 100 * 10**digits
+    return f"{vn_number(scaled.__floor__() / 10**digits, digits)}%"
+
+
+def vn_duration(ms: int) -> str:
+    """Return "7 phút 12 giây" for milliseconds, cut off to whole seconds."""
+    minutes, seconds = divmod(ms // 1000, 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "giờ"), (minutes, "phút"), (seconds, "giây")]
+    words = [f"{amount} {word}" for amount, word in parts if amount]
+    return " ".join(words) or "0 giây"
+
+
+def vn_stopwatch(ms: int) -> str:
+    """Return "07:12,4": minutes, seconds, tenths, cut off."""
+    tenths = ms // 100
+    return f"{tenths // 600:02d}:{tenths // 10 % 60:02d},{tenths % 10}"
+
+
+def vn_points(points: int, unit: int = 840) -> str:
+    """Return points in units of 1/840 as "13" or "12,5"."""
+    whole = Fraction(points, unit)
+    if whole.denominator == 1:
+        return vn_number(int(whole))
+    return vn_number(float(whole), 2).rstrip("0")

@@ -1,0 +1,136 @@
+"""What the RQ worker runs, and how the rest of the application rings for it.
+
+The database row is the to-do list and the queue only a doorbell: a job takes nothing, looks for
+rows that wait, does what is undone, and may run twice or be lost without harm.
+"""
+
+import threading
+import time
+from typing import Any
+
+import structlog
+from flask import Flask, current_app
+from rq import Queue
+from rq.job import Job
+
+from contest import attempts, contests, leaderboards, scoring
+from contest.clock import db_now
+from contest.extensions import db
+from contest.redis_connection import Breaker, quick_redis
+
+logger = structlog.get_logger()
+
+QUEUE = "scoring"
+SERIALIZER = "json"
+# One ring covers all that was submitted before a worker answers it.
+RINGS_APART = 1.0
+# When even the second ring brought no worker, the sweeper scores by itself.
+PATIENCE_WITH_WORKERS = 6.0
+RINGING_IS_DUE = 2.0
+
+
+def score_waiting() -> int:
+    """Score everything that waits, batch by batch; return how many attempts."""
+    total = 0
+    while count := scoring.score_batch(db.session(), now=db_now(db.session())):
+        db.session.commit()
+        total += count
+    db.session.rollback()
+    if total:
+        logger.info("scored", attempts=total)
+    return total
+
+
+class ScoringJob(Job):
+    """A job that can only be one of ours: whoever can write to Redis must not choose what runs."""
+
+    allowed = {"contest.jobs.score_waiting": score_waiting}
+
+    @property
+    def func(self) -> Any:
+        """The function of the job. Raises PermissionError for any other."""
+        if self.func_name not in self.allowed or self.instance is not None:
+            raise PermissionError(f"{self.func_name} is no job of ours")
+        return self.allowed[self.func_name]
+
+    @property
+    def success_callback(self) -> None:  # type: ignore[override]
+        """None: callbacks could name any function."""
+
+    @property
+    def failure_callback(self) -> None:  # type: ignore[override]
+        """None: callbacks could name any function."""
+
+    @property
+    def stopped_callback(self) -> None:  # type: ignore[override]
+        """None: callbacks could name any function."""
+
+    def send_webhooks(self, *args: object, **kwargs: object) -> None:
+        """Do nothing: a webhook could reach any address."""
+
+
+class Doorbell:
+    """Rings for the workers, at most once a second per process, and never makes a request wait long."""
+
+    def __init__(self, redis_url: str) -> None:
+        self.queue = Queue(
+            QUEUE, connection=quick_redis(redis_url), serializer=SERIALIZER, job_class=ScoringJob
+        )
+        self.breaker = Breaker()
+        self._lock = threading.Lock()
+        self._rang_at = float("-inf")
+
+    def ring(self) -> bool:
+        """Ask the workers to look; tell whether the ring is out (now, or within the last second)."""
+        with self._lock:
+            if time.monotonic() - self._rang_at < RINGS_APART:
+                return True
+            self._rang_at = time.monotonic()
+        rung = self.breaker.call(
+            lambda: self.queue.enqueue(
+                "contest.jobs.score_waiting", result_ttl=0, failure_ttl=3600, ttl=600, job_timeout=120
+            )
+        )
+        return rung is not None
+
+
+def init_app(app: Flask) -> None:
+    """Hang the doorbell on the application."""
+    app.extensions["doorbell"] = Doorbell(app.config["CONTEST"].redis_url)
+
+
+def ring_for_scoring() -> bool:
+    """Ask a worker to score what waits; call it after commit. The sweeper finds what is not heard."""
+    doorbell: Doorbell = current_app.extensions["doorbell"]
+    return doorbell.ring()
+
+
+def sweep() -> None:
+    """Do what nobody asked for in time: close the overdue, ring or score, rank, close rounds."""
+    session = db.session()
+    while attempts.close_overdue(session):
+        session.commit()
+    session.commit()
+    waiting = scoring.oldest_waiting_seconds(session)
+    session.rollback()
+    if waiting > PATIENCE_WITH_WORKERS:
+        logger.warning("workers are late, scoring here", oldest_seconds=round(waiting, 1))
+        score_waiting()
+    elif waiting > RINGING_IS_DUE:
+        ring_for_scoring()
+    for round_id in contests.rounds_to_close(session, now=db_now(session)):
+        if contests.close_round(session, round_id, now=db_now(session)):
+            logger.info("round closed", round=round_id)
+        session.commit()
+    session.rollback()
+
+
+def rank_what_changed() -> int:
+    """Rank the rounds in which something was scored since; return how many rounds."""
+    session = db.session()
+    round_ids = leaderboards.rounds_to_rank(session)
+    for round_id in round_ids:
+        leaderboards.rank_round(session, contests.find_round(session, round_id), now=db_now(session))
+        session.commit()
+    session.rollback()
+    return len(round_ids)

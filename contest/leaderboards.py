@@ -1,0 +1,235 @@
+"""Leaderboards: people and units ranked by the pure rules, their places stored, read by page.
+
+Ranking runs in a worker or the sweeper, never in a request; pages read stored places by index.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fractions import Fraction
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Row, delete, func, insert, select, text, update
+from sqlalchemy.orm import Session, joinedload
+
+from contest.models import Attempt, Headcount, Round, RoundDivision, Standing, Unit, UnitStanding
+from contest.rules.prediction import prediction_error
+from contest.rules.ranking import Ranked, Result, chain_without_prediction, rank_results
+from contest.rules.unit_ranking import UnitFacts, UnitRow, UnitRule, rank_units
+
+# A round is ranked anew this long after its last attempt was scored, so that a scoring that was
+# under way while it was ranked is not missed.
+LATE_SCORING = timedelta(minutes=1)
+_RANK_LOCK = 7_310_002
+Row_ = TypeVar("Row_")
+
+_WRITE_PLACES = text("""
+UPDATE standings s
+SET position = new.position, rank = new.rank, separated_by = new.separated_by,
+    prediction_error = new.prediction_error
+FROM unnest(CAST(:ids AS bigint[]), CAST(:positions AS integer[]), CAST(:ranks AS integer[]),
+            CAST(:separations AS text[]), CAST(:errors AS integer[]))
+     AS new (id, position, rank, separated_by, prediction_error)
+WHERE s.id = new.id
+  AND (s.position, s.rank, s.separated_by, s.prediction_error)
+      IS DISTINCT FROM (new.position, new.rank, new.separated_by, new.prediction_error)
+""")
+
+
+def rounds_to_rank(session: Session) -> list[int]:
+    """Return the ids of rounds with attempts scored since their last ranking; closed books stand."""
+    scored = (
+        select(Attempt.id)
+        .where(
+            Attempt.round_id == Round.id,
+            Attempt.scored_at > func.coalesce(Round.ranked_at - LATE_SCORING, Round.opened_at - LATE_SCORING),
+        )
+        .exists()
+    )
+    return list(session.scalars(select(Round.id).where(Round.books_closed_at.is_(None), scored)))
+
+
+def chain_of(round: Round, asked: RoundDivision) -> tuple[str, ...]:
+    """Return the chain as it holds now: the prediction counts once its truth is known."""
+    if round.books_closed_at is None or asked.truth is None:
+        return chain_without_prediction(asked.chain)
+    return tuple(asked.chain)
+
+
+def rank_round(session: Session, round: Round, *, now: datetime) -> int:
+    """Rank the round's people and units and store their places; return how many people."""
+    session.execute(text("SELECT pg_advisory_xact_lock(:lock, :round)"), {"lock": _RANK_LOCK, "round": round.id})
+    people = 0
+    session.execute(delete(UnitStanding).where(UnitStanding.round_id == round.id))
+    for asked in round.divisions:
+        rows = _standings(session, round.id, asked.division_id)
+        people += len(rows)
+        _write_places(session, rows, _rank_people(rows, round, asked))
+        _write_units(session, round.id, asked, _rank_units(session, asked, rows))
+    session.execute(update(Round).where(Round.id == round.id).values(ranked_at=now))
+    return people
+
+
+def _standings(session: Session, round_id: int, division_id: int) -> Sequence[Row[Any]]:
+    return session.execute(
+        select(
+            Standing.id,
+            Standing.unit_id,
+            Standing.points,
+            Standing.full_points,
+            Standing.duration_ms,
+            Standing.submitted_at,
+            Standing.attempts_used,
+            Standing.registered_at,
+            Standing.prediction,
+            Attempt.public_id,
+        )
+        .join(Attempt, Attempt.id == Standing.attempt_id)
+        .where(Standing.round_id == round_id, Standing.division_id == division_id)
+    ).all()
+
+
+def _rank_people(rows: Sequence[Row[Any]], round: Round, asked: RoundDivision) -> list[Ranked]:
+    results = (
+        Result(
+            attempt=row.public_id,
+            points=row.points,
+            prediction_error=prediction_error(row.prediction, asked.truth),
+            duration_ms=row.duration_ms,
+            submitted_at=row.submitted_at,
+            attempts_used=row.attempts_used,
+            registered_at=row.registered_at,
+        )
+        for row in rows
+    )
+    return rank_results(results, chain_of(round, asked))
+
+
+def _write_places(session: Session, rows: Sequence[Row[Any]], ranked: Sequence[Ranked]) -> None:
+    id_of = {row.public_id: row.id for row in rows}
+    session.execute(
+        _WRITE_PLACES,
+        {
+            "ids": [id_of[place.result.attempt] for place in ranked],
+            "positions": [place.position for place in ranked],
+            "ranks": [place.rank for place in ranked],
+            "separations": [place.separated_by for place in ranked],
+            "errors": [place.result.prediction_error for place in ranked],
+        },
+    )
+
+
+def _rank_units(session: Session, asked: RoundDivision, rows: Sequence[Row[Any]]) -> list[UnitRow]:
+    sums: dict[int, list[int]] = {}
+    for row in rows:
+        people = sums.setdefault(row.unit_id, [0, 0, 0])
+        people[0] += 1
+        people[1] += row.points
+        people[2] += row.full_points
+    headcounts = select(Headcount).where(Headcount.division_id == asked.division_id).subquery()
+    parent = select(Unit.id, Unit.code).subquery()
+    units = session.execute(
+        select(Unit.id, Unit.code, Unit.group, parent.c.code.label("parent"), headcounts.c.headcount)
+        .outerjoin(headcounts, headcounts.c.unit_id == Unit.id)
+        .outerjoin(parent, parent.c.id == Unit.parent_id)
+        .where(headcounts.c.headcount.is_not(None) | Unit.id.in_(sums))
+    ).all()
+    facts = []
+    for unit in units:
+        people, points, full_points = sums.get(unit.id, (0, 0, 0))
+        facts.append(
+            UnitFacts(
+                unit=unit.code,
+                group=unit.group,
+                parent=unit.parent,
+                headcount=unit.headcount,
+                people=people,
+                points=points,
+                full_points=full_points,
+            )
+        )
+    rule = UnitRule(
+        formula=asked.unit_formula,
+        threshold=Fraction(asked.unit_threshold_percent, 100),
+        minimum_headcount=asked.unit_minimum_headcount,
+    )
+    return rank_units(facts, rule)
+
+
+def _write_units(session: Session, round_id: int, asked: RoundDivision, rows: Sequence[UnitRow]) -> None:
+    if not rows:
+        return
+    codes = [row.unit for row in rows]
+    id_of = dict(session.execute(select(Unit.code, Unit.id).where(Unit.code.in_(codes))).tuples().all())
+    session.execute(
+        insert(UnitStanding),
+        [
+            {
+                "round_id": round_id,
+                "division_id": asked.division_id,
+                "unit_id": id_of[row.unit],
+                "group": row.group,
+                "position": position,
+                "rank": row.rank,
+                "people": row.people,
+                "headcount": row.headcount,
+                "rate": _fraction(row.rate),
+                "mean": _fraction(row.mean),
+                "value": _fraction(row.value),
+            }
+            for position, row in enumerate(rows, start=1)
+        ],
+    )
+
+
+def _fraction(value: Fraction | None) -> str | None:
+    return None if value is None else f"{value.numerator}/{value.denominator}"
+
+
+# --- pages ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Page(Generic[Row_]):
+    """One page of a list: its rows, its number from 1, and how many pages and rows there are."""
+
+    rows: Sequence[Row_]
+    number: int
+    pages: int
+    total: int
+
+
+def people_page(
+    session: Session, round_id: int, division_id: int, *, number: int = 1, size: int = 50
+) -> Page[Standing]:
+    """Return a page of a division's people in their order, with account, unit and attempt."""
+    query = select(Standing).where(
+        Standing.round_id == round_id, Standing.division_id == division_id, Standing.position.is_not(None)
+    )
+    total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+    pages = max(1, -(-total // size))
+    number = min(max(1, number), pages)
+    rows = session.scalars(
+        query.order_by(Standing.position)
+        .offset((number - 1) * size)
+        .limit(size)
+        .options(joinedload(Standing.account), joinedload(Standing.unit), joinedload(Standing.attempt))
+    ).all()
+    return Page(rows, number, pages, total)
+
+
+def unit_rows(session: Session, round_id: int, division_id: int) -> Sequence[UnitStanding]:
+    """Return all units of a division in their order, with the unit; some 200 at most."""
+    return session.scalars(
+        select(UnitStanding)
+        .where(UnitStanding.round_id == round_id, UnitStanding.division_id == division_id)
+        .order_by(UnitStanding.position)
+        .options(joinedload(UnitStanding.unit))
+    ).all()
+
+
+def own_standing(session: Session, round_id: int, account_id: int) -> Standing | None:
+    """Return a person's own place in a round."""
+    return session.scalar(
+        select(Standing).where(Standing.round_id == round_id, Standing.account_id == account_id)
+    )

@@ -1,0 +1,33 @@
+"""All tables, so that migrations and mappers see them at once."""
+
+from contest.models.accounts import Account, Consent, RoleGrant, Session
+from contest.models.attempts import Attempt
+from contest.models.audit import AuditEvent
+from contest.models.bank import BankItem, ItemVersion
+from contest.models.contests import Contest, Division, Pool, Prize, Registration, Round, RoundDivision
+from contest.models.results import Publication, Standing, UnitStanding
+from contest.models.units import Headcount, Unit, UnitAlias
+
+__all__ = [
+    "Account",
+    "Attempt",
+    "AuditEvent",
+    "BankItem",
+    "Consent",
+    "Contest",
+    "Division",
+    "Headcount",
+    "ItemVersion",
+    "Pool",
+    "Prize",
+    "Publication",
+    "Registration",
+    "RoleGrant",
+    "Round",
+    "RoundDivision",
+    "Session",
+    "Standing",
+    "Unit",
+    "UnitAlias",
+    "UnitStanding",
+]

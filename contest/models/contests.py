@@ -1,0 +1,201 @@
+"""Contests, their divisions and rounds, the pools that rounds draw from, and who takes part."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from contest.extensions import Base
+from contest.models.accounts import Account
+from contest.models.units import Unit
+
+
+class Contest(Base):
+    """A contest of several rounds."""
+
+    __tablename__ = "contests"
+    __table_args__ = (UniqueConstraint("slug"), CheckConstraint("minimum_age >= 0", name="minimum_age"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str]
+    title: Mapped[str]
+    summary: Mapped[str]
+    minimum_age: Mapped[int]
+    headcounts_locked_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.statement_timestamp())
+
+    divisions: Mapped[list["Division"]] = relationship(back_populates="contest", order_by="Division.position")
+    rounds: Mapped[list["Round"]] = relationship(back_populates="contest", order_by="Round.number")
+
+
+class Division(Base):
+    """A khối/bảng thi: people who are drawn, ranked and rewarded apart from the others."""
+
+    __tablename__ = "divisions"
+    __table_args__ = (
+        UniqueConstraint("contest_id", "code"),
+        CheckConstraint("unit_kind IN ('commune', 'any')", name="known_unit_kind"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    contest_id: Mapped[int] = mapped_column(ForeignKey("contests.id"))
+    code: Mapped[str]
+    name: Mapped[str]
+    position: Mapped[int]
+    # Which units its people may take part for.
+    unit_kind: Mapped[str]
+
+    contest: Mapped[Contest] = relationship(back_populates="divisions")
+
+
+class Round(Base):
+    """One round of a contest. Its state is its moments: opened, closed, books closed."""
+
+    __tablename__ = "rounds"
+    __table_args__ = (
+        UniqueConstraint("contest_id", "number"),
+        CheckConstraint("opens_at < closes_at", name="opens_before_closing"),
+        CheckConstraint("duration_ms > 0", name="has_duration"),
+        CheckConstraint("grace_ms >= 0", name="grace"),
+        CheckConstraint("attempts_allowed >= 1", name="attempts_allowed"),
+        CheckConstraint("counts IN ('best', 'first', 'last')", name="known_counts"),
+        CheckConstraint("score_shown IN ('at_once', 'after_closing')", name="known_score_shown"),
+        CheckConstraint("opened_at IS NULL OR seed_commitment IS NOT NULL", name="opened_with_commitment"),
+        CheckConstraint("books_closed_at IS NULL OR closed_at IS NOT NULL", name="books_after_closing"),
+        CheckConstraint("(seed_sealed IS NULL) = (seed_commitment IS NULL)", name="seed_with_commitment"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    contest_id: Mapped[int] = mapped_column(ForeignKey("contests.id"))
+    number: Mapped[int]
+    title: Mapped[str]
+    opens_at: Mapped[datetime]
+    closes_at: Mapped[datetime]
+    duration_ms: Mapped[int]
+    grace_ms: Mapped[int]
+    attempts_allowed: Mapped[int]
+    counts: Mapped[str]
+    is_partial: Mapped[bool]
+    score_shown: Mapped[str]
+    # Whether the public sees ranks and counts while the round is open.
+    is_leaderboard_live: Mapped[bool]
+    seed_sealed: Mapped[bytes | None]
+    # SHA-256 of the seed, lower-case hex, published before opening.
+    seed_commitment: Mapped[str | None]
+    committed_at: Mapped[datetime | None]
+    # Pools frozen, configuration locked; attempts start from opens_at on.
+    opened_at: Mapped[datetime | None]
+    # Every attempt closed; from here on seed and keys may be shown.
+    closed_at: Mapped[datetime | None]
+    # The truth of the prediction is counted and stands.
+    books_closed_at: Mapped[datetime | None]
+    # When the standings were last ranked, and how far the scoring had come then.
+    ranked_at: Mapped[datetime | None]
+
+    contest: Mapped[Contest] = relationship(back_populates="rounds")
+    divisions: Mapped[list["RoundDivision"]] = relationship(
+        back_populates="round", order_by="RoundDivision.division_id"
+    )
+
+
+class RoundDivision(Base):
+    """What a round asks of one division: its paper, its ranking, its unit formula."""
+
+    __tablename__ = "round_divisions"
+    __table_args__ = (
+        UniqueConstraint("round_id", "division_id"),
+        CheckConstraint(
+            "prediction_counted IN ('people', 'full', 'percentage')", name="known_prediction_counted"
+        ),
+        CheckConstraint("prediction_over IN ('division', 'round')", name="known_prediction_over"),
+        CheckConstraint("unit_formula IN ('rate', 'rate_mean', 'points')", name="known_unit_formula"),
+        CheckConstraint("unit_threshold_percent BETWEEN 0 AND 100", name="threshold_percent"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id"))
+    division_id: Mapped[int] = mapped_column(ForeignKey("divisions.id"))
+    # [{"topic": "T1", "level": "NB", "count": 2, "tags": []}, …] in the order drawn
+    specification: Mapped[list[Any]]
+    chain: Mapped[list[Any]]
+    # None: no prediction question.
+    prediction_counted: Mapped[str | None]
+    prediction_over: Mapped[str] = mapped_column(server_default="division")
+    # Counted when the books are closed; None: nobody to count.
+    truth: Mapped[int | None]
+    unit_formula: Mapped[str]
+    unit_threshold_percent: Mapped[int]
+    unit_minimum_headcount: Mapped[int] = mapped_column(server_default="0")
+    is_listed_below_threshold: Mapped[bool] = mapped_column(server_default="true")
+
+    round: Mapped[Round] = relationship(back_populates="divisions")
+    division: Mapped[Division] = relationship()
+
+
+class Prize(Base):
+    """Prizes of a round in their one stated order."""
+
+    __tablename__ = "prizes"
+    __table_args__ = (
+        UniqueConstraint("round_id", "code"),
+        UniqueConstraint("round_id", "position"),
+        CheckConstraint("count >= 1", name="at_least_one"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id"))
+    division_id: Mapped[int] = mapped_column(ForeignKey("divisions.id"))
+    code: Mapped[str]
+    title: Mapped[str]
+    position: Mapped[int]
+    count: Mapped[int]
+    unit_points: Mapped[int]
+    # What one winner gets, in đồng.
+    worth: Mapped[int]
+
+    division: Mapped[Division] = relationship()
+
+
+class Pool(Base):
+    """The items that a division's papers are drawn from, frozen: a file, byte for byte, and its digest."""
+
+    __tablename__ = "pools"
+    __table_args__ = (UniqueConstraint("round_id", "division_id", "version"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id"))
+    division_id: Mapped[int] = mapped_column(ForeignKey("divisions.id"))
+    version: Mapped[int]
+    file: Mapped[bytes]
+    sha256: Mapped[str]
+    # Which version of each code was frozen: {"T1-001": 17, …}
+    item_versions: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.statement_timestamp())
+
+
+class Registration(Base):
+    """A person's entry into a contest, in one division and for one unit."""
+
+    __tablename__ = "registrations"
+    __table_args__ = (
+        UniqueConstraint("contest_id", "account_id"),
+        Index("ix_registrations_account_id", "account_id"),
+        Index("ix_registrations_contest_id_unit_id", "contest_id", "unit_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    contest_id: Mapped[int] = mapped_column(ForeignKey("contests.id"))
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    division_id: Mapped[int] = mapped_column(ForeignKey("divisions.id"))
+    # The unit that the person counts for.
+    unit_id: Mapped[int] = mapped_column(ForeignKey("units.id"))
+    # Where the person lives.
+    commune_id: Mapped[int] = mapped_column(ForeignKey("units.id"))
+    registered_at: Mapped[datetime] = mapped_column(server_default=func.statement_timestamp())
+
+    contest: Mapped[Contest] = relationship()
+    account: Mapped[Account] = relationship()
+    division: Mapped[Division] = relationship()
+    unit: Mapped[Unit] = relationship(foreign_keys=[unit_id])
+    commune: Mapped[Unit] = relationship(foreign_keys=[commune_id])

@@ -1,0 +1,103 @@
+"""Results: standings, which can be rebuilt from the attempts at any time, and publications, which can't change."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, func
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from contest.extensions import Base
+from contest.models.accounts import Account
+from contest.models.attempts import Attempt
+from contest.models.contests import Division, Round
+from contest.models.units import Unit
+
+
+class Standing(Base):
+    """One person's counted attempt in a round, and its place once the round was ranked."""
+
+    __tablename__ = "standings"
+    __table_args__ = (
+        UniqueConstraint("round_id", "account_id"),
+        UniqueConstraint("attempt_id"),
+        Index("ix_standings_round_id_division_id_position", "round_id", "division_id", "position"),
+        Index("ix_standings_round_id_unit_id", "round_id", "unit_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id"))
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    division_id: Mapped[int] = mapped_column(ForeignKey("divisions.id"))
+    unit_id: Mapped[int] = mapped_column(ForeignKey("units.id"))
+    attempt_id: Mapped[int] = mapped_column(ForeignKey("attempts.id"))
+    points: Mapped[int]
+    full_points: Mapped[int]
+    duration_ms: Mapped[int]
+    submitted_at: Mapped[datetime]
+    attempts_used: Mapped[int]
+    registered_at: Mapped[datetime]
+    prediction: Mapped[int | None]
+    prediction_error: Mapped[int | None]
+    # Row from 1, and the shared rank; None until the next ranking.
+    position: Mapped[int | None]
+    rank: Mapped[int | None]
+    separated_by: Mapped[str | None]
+
+    round: Mapped[Round] = relationship()
+    account: Mapped[Account] = relationship()
+    division: Mapped[Division] = relationship()
+    unit: Mapped[Unit] = relationship()
+    attempt: Mapped[Attempt] = relationship()
+
+
+class UnitStanding(Base):
+    """One unit's place in a division of a round. Fractions are kept as numerator and denominator."""
+
+    __tablename__ = "unit_standings"
+    __table_args__ = (
+        UniqueConstraint("round_id", "division_id", "unit_id"),
+        Index("ix_unit_standings_round_id_division_id_position", "round_id", "division_id", "position"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id"))
+    division_id: Mapped[int] = mapped_column(ForeignKey("divisions.id"))
+    unit_id: Mapped[int] = mapped_column(ForeignKey("units.id"))
+    group: Mapped[str]
+    # Row from 1 within the division; the rank is within the group, None: unranked.
+    position: Mapped[int]
+    rank: Mapped[int | None]
+    people: Mapped[int]
+    headcount: Mapped[int | None]
+    # Exact fractions as text, "3/8"; None where there is none.
+    rate: Mapped[str | None]
+    mean: Mapped[str | None]
+    value: Mapped[str | None]
+
+    division: Mapped[Division] = relationship()
+    unit: Mapped[Unit] = relationship()
+
+
+class Publication(Base):
+    """One published version of a round's results: immutable, numbered, with a digest (a trigger refuses changes)."""
+
+    __tablename__ = "publications"
+    __table_args__ = (
+        UniqueConstraint("round_id", "version"),
+        CheckConstraint("version >= 1", name="version_from_one"),
+        CheckConstraint("kind IN ('provisional', 'official')", name="known_kind"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id"))
+    version: Mapped[int]
+    kind: Mapped[str]
+    published_at: Mapped[datetime] = mapped_column(server_default=func.statement_timestamp())
+    published_by_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    reason: Mapped[str]
+    content: Mapped[dict[str, Any]]
+    # SHA-256 over the content's canonical JSON.
+    sha256: Mapped[str]
+
+    round: Mapped[Round] = relationship()
+    published_by: Mapped[Account] = relationship()

@@ -1,0 +1,71 @@
+"""The table of routes: who may ask for what. A route that is not in it fails a test and answers 404.
+
+Authorisation is read from here before any view runs. Whose object it is, the view's own query
+decides: `find and authorise in one step`.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Who(Enum):
+    """Who may use a route."""
+
+    EVERYBODY = "everybody"
+    SIGNED_IN = "signed in"
+    STAFF = "staff"
+    # The saving statement itself finds the session: no account is loaded on the hot path.
+    SESSION_IN_STATEMENT = "session in the statement"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What holds for one route."""
+
+    who: Who
+    # For how many seconds a shared cache may keep a page that is the same for everybody; 0: no-store.
+    public_seconds: int = 0
+
+
+_everybody = Policy(Who.EVERYBODY)
+_signed_in = Policy(Who.SIGNED_IN)
+_staff = Policy(Who.STAFF)
+_in_statement = Policy(Who.SESSION_IN_STATEMENT)
+
+POLICIES: dict[str, Policy] = {
+    "static": Policy(Who.EVERYBODY, public_seconds=31_536_000),
+    "health.healthz": _everybody,
+    "health.readyz": _everybody,
+    "public.landing": _everybody,
+    "public.contest_page": _everybody,
+    "public.rules": _everybody,
+    "public.privacy": _everybody,
+    "accounts.register": _everybody,
+    "accounts.login": _everybody,
+    "accounts.logout": _everybody,
+    "accounts.me": _signed_in,
+    "attempts.start": _in_statement,
+    "attempts.show": _signed_in,
+    "attempts.save": _in_statement,
+    "attempts.save_form": _in_statement,
+    "attempts.submit": _in_statement,
+    "attempts.result": _signed_in,
+    "attempts.receipt": _everybody,
+    "leaderboards.units": _everybody,
+    "leaderboards.individuals": _everybody,
+    "leaderboards.winners": _everybody,
+    "admin_dashboard.index": _staff,
+    "admin_dashboard.show": _staff,
+    "admin_dashboard.figures": _staff,
+    "admin_participants.index": _staff,
+    "admin_participants.attempts": _staff,
+    "admin_rounds.show": _staff,
+    "admin_rounds.open_round": _staff,
+    "admin_rounds.end": _staff,
+    "admin_rounds.close_books": _staff,
+    "admin_results.individuals": _staff,
+    "admin_results.units": _staff,
+    "admin_results.show": _staff,
+    "admin_results.publish": _staff,
+    "admin_results.workbook": _staff,
+}

@@ -1,0 +1,152 @@
+"""The pool of a round's division: frozen from the bank at opening, read by the draw and the scoring."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Connection, or_, select
+from sqlalchemy.orm import Session
+
+from contest.clock import LOCAL_ZONE
+from contest.models import BankItem, ItemVersion, Pool, Round, RoundDivision
+from question_bank.draw import Cell, PoolItem
+
+# Without texts a pool is small; a process holds those of a whole contest.
+POOLS_KEPT = 64
+_loaded: dict[tuple[int, str], "LoadedPool"] = {}
+
+
+@dataclass(frozen=True)
+class LoadedPool:
+    """A pool as the draw and the scoring use it; `versions` tells which wording each code froze."""
+
+    items: Mapping[str, PoolItem]
+    versions: Mapping[str, int]
+
+    @cached_property
+    def keys(self) -> dict[str, tuple[int, ...]]:
+        """The keys by code."""
+        return {code: item.key for code, item in self.items.items()}
+
+
+def loaded(session: Session | Connection, pool_id: int, sha256: str) -> LoadedPool:
+    """Return a pool, from this process's memory after the first time: a pool never changes.
+
+    The digest is part of the key, so that a restored or another database never gets a stale one.
+    """
+    pool = _loaded.get((pool_id, sha256))
+    if pool is None:
+        row = session.execute(select(Pool.file, Pool.item_versions).where(Pool.id == pool_id)).one()
+        if len(_loaded) >= POOLS_KEPT:
+            _loaded.clear()
+        pool = _loaded[pool_id, sha256] = LoadedPool(pool_items(row.file), row.item_versions)
+    return pool
+
+
+def pool_items(file: bytes) -> dict[str, PoolItem]:
+    """Return the items in the bytes of a pool's file, by code."""
+    return {
+        entry["code"]: PoolItem(
+            code=entry["code"],
+            topic=entry["topic"],
+            level=entry["level"],
+            tags=frozenset(entry["tags"]),
+            options=entry["options"],
+            pinned=frozenset(entry["pinned"]),
+            key=tuple(entry["key"]),
+            is_multiple=entry["kind"] == "multiple",
+        )
+        for entry in json.loads(file)["items"]
+    }
+
+
+def specification_cells(specification: Sequence[Mapping[str, Any]]) -> list[Cell]:
+    """Return the cells of a stored specification, in their order."""
+    return [
+        Cell(cell["topic"], cell["level"], cell["count"], frozenset(cell.get("tags", ())))
+        for cell in specification
+    ]
+
+
+def freeze(session: Session, asked: RoundDivision, *, now: datetime) -> Pool:
+    """Store the pool of a round's division: the newest approved version of each item that fits.
+
+    An item fits if it is written for the division, asked for by a cell of the specification, valid
+    on the day of opening (in Vietnam) and in no pool of another round of the contest, whose keys
+    are shown after that round.
+    """
+    opened = asked.round
+    day = opened.opens_at.astimezone(LOCAL_ZONE).date()
+    cells = specification_cells(asked.specification)
+    fitting = [
+        (code, version)
+        for code, version in _approved(session, day)
+        if asked.division.code in version.divisions
+        and any(cell.topic == version.topic and cell.level == version.level for cell in cells)
+        and code not in _codes_of_other_rounds(session, opened)
+    ]
+    file = _file(asked.division.code, 1, fitting)
+    pool = Pool(
+        round_id=opened.id,
+        division_id=asked.division_id,
+        version=1,
+        file=file,
+        sha256=hashlib.sha256(file).hexdigest(),
+        item_versions={code: version.id for code, version in fitting},
+        created_at=now,
+    )
+    session.add(pool)
+    session.flush()
+    return pool
+
+
+def _approved(session: Session, day: object) -> list[tuple[str, ItemVersion]]:
+    """Return the valid, approved, unretired versions, the newest of each code, sorted by code."""
+    rows = session.execute(
+        select(BankItem.code, ItemVersion)
+        .join(ItemVersion.item)
+        .where(
+            ItemVersion.approved_at.is_not(None),
+            ItemVersion.retired_at.is_(None),
+            or_(ItemVersion.valid_from.is_(None), ItemVersion.valid_from <= day),
+            or_(ItemVersion.valid_to.is_(None), ItemVersion.valid_to >= day),
+        )
+        .order_by(ItemVersion.number)
+    )
+    newest = {code: version for code, version in rows}
+    return sorted(newest.items())
+
+
+def _codes_of_other_rounds(session: Session, opened: Round) -> frozenset[str]:
+    pools = session.scalars(
+        select(Pool.item_versions)
+        .join(Round, Round.id == Pool.round_id)
+        .where(Round.contest_id == opened.contest_id, Round.id != opened.id)
+    )
+    return frozenset(code for pool in pools for code in pool)
+
+
+def _file(division: str, version: int, items: Sequence[tuple[str, ItemVersion]]) -> bytes:
+    """Return the bytes of a pool's file, whose SHA-256 is published before opening."""
+    content = {
+        "division": division,
+        "version": version,
+        "items": [
+            {
+                "code": code,
+                "topic": item.topic,
+                "level": item.level,
+                "tags": item.tags,
+                "kind": item.kind,
+                "options": len(item.options),
+                "pinned": [place for place, option in enumerate(item.options) if option["is_pinned"]],
+                "key": item.key,
+            }
+            for code, item in items
+        ],
+    }
+    return (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode()

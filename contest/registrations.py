@@ -1,0 +1,84 @@
+"""Registrations: a person's entry into a contest, in one division and for one unit."""
+
+from datetime import date, datetime
+from typing import NoReturn
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, joinedload
+
+from contest.clock import LOCAL_ZONE
+from contest.errors import BadInput, Conflict
+from contest.models import Account, Contest, Division, Registration, Unit
+from contest.rules.eligibility import GUARDIAN_AGE, OLDEST, age_on
+
+
+def check_birth_date(birth_date: date, contest: Contest, *, now: datetime) -> None:
+    """Raise BadInput if somebody born on this day can't take part, naming the rule."""
+    today = now.astimezone(LOCAL_ZONE).date()
+    age = age_on(birth_date, today)
+    if birth_date > today:
+        _refuse("birth_date", "Ngày sinh không thể ở trong tương lai.")
+    if age > OLDEST:
+        _refuse("birth_date", "Bạn vui lòng kiểm tra lại năm sinh.")
+    if age < max(contest.minimum_age, GUARDIAN_AGE):
+        _refuse(
+            "birth_date",
+            f"Hiện cuộc thi nhận người từ đủ {max(contest.minimum_age, GUARDIAN_AGE)} tuổi. Cảm ơn bạn đã "
+            "quan tâm; bạn có thể cùng người thân tìm hiểu về dịch vụ công trực tuyến.",
+        )
+
+
+def enter(
+    session: Session,
+    account: Account,
+    contest: Contest,
+    *,
+    division_id: int,
+    unit_id: int | None,
+    commune_id: int,
+    now: datetime,
+) -> Registration:
+    """Enter a person into the contest.
+
+    In a division of residents the commune is the unit. Raises BadInput for a division or unit that
+    the contest does not have, Conflict if the person has entered before.
+    """
+    division = session.get(Division, division_id)
+    if division is None or division.contest_id != contest.id:
+        _refuse("division", "Bạn hãy chọn một bảng thi trong danh sách.")
+    commune = session.get(Unit, commune_id)
+    if commune is None or commune.kind != "commune":
+        _refuse("commune", "Bạn hãy chọn xã, phường nơi cư trú trong danh sách.")
+    unit = commune if division.unit_kind == "commune" else session.get(Unit, unit_id or 0)
+    if unit is None:
+        _refuse("unit", "Bạn hãy chọn đơn vị công tác trong danh sách.")
+    registration = Registration(
+        contest_id=contest.id,
+        account_id=account.id,
+        division_id=division.id,
+        unit_id=unit.id,
+        commune_id=commune.id,
+        registered_at=now,
+    )
+    try:
+        with session.begin_nested():
+            session.add(registration)
+    except IntegrityError:
+        raise Conflict("Bạn đã đăng ký dự thi cuộc thi này.") from None
+    return registration
+
+
+def of_account(session: Session, account_id: int, contest_id: int) -> Registration | None:
+    """Return a person's registration in a contest, with division and units, or None."""
+    return session.scalar(
+        select(Registration)
+        .where(Registration.account_id == account_id, Registration.contest_id == contest_id)
+        .options(
+            joinedload(Registration.division), joinedload(Registration.unit), joinedload(Registration.commune)
+        )
+    )
+
+
+def _refuse(field: str, sentence: str) -> NoReturn:
+    raise BadInput(sentence, {field: sentence})

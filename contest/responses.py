@@ -1,0 +1,139 @@
+"""What every response carries, the pages for what goes wrong, and what all templates may use."""
+
+import hashlib
+import secrets
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import structlog
+from flask import Flask, Response, current_app, g, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+
+from contest import formatting
+from contest.attempts import NotSignedIn
+from contest.errors import ContestError, TryAgain
+from contest.extensions import db, login_manager
+
+logger = structlog.get_logger()
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "font-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "worker-src 'self'",
+        "manifest-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+        "object-src 'none'",
+    ]
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+SENTENCES = {
+    400: ("Yêu cầu không hợp lệ", "Trình duyệt đã gửi một yêu cầu mà hệ thống không đọc được."),
+    404: ("Không tìm thấy trang", "Trang này không có, hoặc bạn không có quyền xem."),
+    405: ("Không thực hiện được", "Địa chỉ này không dùng được theo cách đó."),
+    413: ("Nội dung quá lớn", "Nội dung gửi lên lớn hơn mức cho phép."),
+}
+SORRY = ("Hệ thống gặp lỗi", "Đã có lỗi ngoài dự kiến. Những gì bạn đã lưu vẫn an toàn.")
+BUSY = "Hệ thống đang bận. Những gì bạn đã lưu vẫn an toàn; bạn vui lòng thử lại sau ít giây."
+RETRY_AFTER_SECONDS = 2
+
+
+def init_app(app: Flask) -> None:
+    """Set headers, error pages, filters and globals."""
+    app.after_request(_set_headers)
+    app.register_error_handler(ContestError, _refusal)
+    app.register_error_handler(NotSignedIn, _not_signed_in)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(OperationalError, _database_away)
+    app.register_error_handler(PoolTimeout, _database_away)
+    app.register_error_handler(Exception, _bug)
+    app.jinja_env.globals.update(asset=asset, settings=app.config["CONTEST"])
+    for name in ("vn_datetime", "vn_date", "vn_time", "vn_number", "vn_percent", "vn_duration"):
+        app.jinja_env.filters[name] = getattr(formatting, name)
+    app.jinja_env.filters["vn_stopwatch"] = formatting.vn_stopwatch
+    app.jinja_env.filters["vn_points"] = formatting.vn_points
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+
+
+def asset(name: str) -> str:
+    """Return the address of a static file, with its digest, so that it can be cached for ever."""
+    return url_for("static", filename=name, v=_digest(Path(current_app.static_folder or "") / name))
+
+
+@lru_cache(maxsize=256)
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:10]
+
+
+def _set_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if current_app.config["CONTEST"].secure_cookies:
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+    policy = g.get("policy")
+    if response.status_code >= 400 or policy is None or not policy.public_seconds:
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _page(status: int, title: str, message: str, incident: str = "") -> ResponseReturnValue:
+    if request.method == "PUT":
+        return {"code": "refused", "message": message, "incident": incident}, status
+    page = render_template("errors/error.html", code=status, title=title, message=message, incident=incident)
+    return page, status
+
+
+def _refusal(error: ContestError) -> ResponseReturnValue:
+    db.session.rollback()
+    response = current_app.make_response(_page(error.status, "Không thực hiện được", error.sentence))
+    if isinstance(error, TryAgain):
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+def _not_signed_in(_: NotSignedIn) -> Any:
+    return login_manager.unauthorized()
+
+
+def _http_error(error: HTTPException) -> ResponseReturnValue:
+    if error.response is not None or not error.code:
+        return error
+    title, message = SENTENCES.get(error.code, ("Không thực hiện được", error.name))
+    return _page(error.code, title, message)
+
+
+def _database_away(error: Exception) -> ResponseReturnValue:
+    """The outcome is unknown or nothing was done: sending the same again is always safe."""
+    db.session.rollback()
+    logger.warning("database away or busy", error=type(error).__name__)
+    response = current_app.make_response(_page(503, "Hệ thống đang bận", BUSY))
+    response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+def _bug(error: Exception) -> ResponseReturnValue:
+    incident = secrets.token_hex(4).upper()
+    logger.error("bug", incident=incident, route=request.endpoint, exc_info=error)
+    if current_app.testing:
+        raise error
+    try:
+        db.session.rollback()
+    except Exception:
+        logger.exception("rollback failed", incident=incident)
+    return _page(500, *SORRY, incident)

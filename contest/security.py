@@ -1,0 +1,123 @@
+"""Secrets at work: passwords, session tokens, CSRF tokens, tags and seals. Nothing here asks the database."""
+
+import base64
+import hashlib
+import hmac
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from contest.errors import TryAgain
+
+# OWASP's minimum for argon2id; the library's default would let a box verify four passwords a second.
+_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+# A hash keeps a core and 19 MiB busy: of a rush of sign-ins most wait, so that saving goes on.
+CONCURRENT_HASHES = 2
+LONGEST_HASH_WAIT = 5.0
+_hashing = threading.BoundedSemaphore(CONCURRENT_HASHES)
+# Verified for a name that nobody has, so that it takes as long as for one that somebody has.
+_NOBODYS_HASH = _hasher.hash(secrets.token_hex(16))
+
+SEAL_VERSION = b"\x01"
+NONCE_BYTES = 12
+RECEIPT_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U
+RECEIPT_LENGTH = 12
+
+
+def new_public_id() -> str:
+    """Return a random 128-bit id for addresses: 22 characters, base64url."""
+    return secrets.token_urlsafe(16)
+
+
+def new_receipt_code() -> str:
+    """Return a random receipt code of 60 bits that people can read aloud."""
+    return "".join(secrets.choice(RECEIPT_ALPHABET) for _ in range(RECEIPT_LENGTH))
+
+
+def new_token() -> str:
+    """Return a random 256-bit session token."""
+    return secrets.token_urlsafe(32)
+
+
+def token_hash(token: str) -> bytes:
+    """Return what the database keeps of a session token."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    if not _hashing.acquire(timeout=LONGEST_HASH_WAIT):
+        raise TryAgain("Đang có rất nhiều người đăng nhập. Bạn vui lòng thử lại sau ít giây.")
+    try:
+        yield
+    finally:
+        _hashing.release()
+
+
+def hash_password(password: str) -> str:
+    """Return the argon2id hash of a password."""
+    with _turn():
+        return _hasher.hash(password)
+
+
+def verify_password(password_hash: str | None, password: str) -> bool:
+    """Tell whether the password is the right one; None (nobody) takes as long and says no."""
+    with _turn():
+        try:
+            _hasher.verify(password_hash or _NOBODYS_HASH, password)
+        except (VerificationError, InvalidHashError):
+            return False
+    return password_hash is not None
+
+
+def csrf_token(secret_key: str, session_token: str) -> str:
+    """Return the CSRF token of a session: it is checked without a look-up and lives as long."""
+    digest = hmac.digest(_derive(secret_key, "csrf"), session_token.encode(), "sha256")
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def is_csrf_token(secret_key: str, session_token: str, token: str) -> bool:
+    """Tell whether the token belongs to the session."""
+    return hmac.compare_digest(csrf_token(secret_key, session_token).encode(), token.encode())
+
+
+def login_tag(data_key: str, login: str) -> bytes:
+    """Return the keyed tag by which an account is found by its phone or sign-in name."""
+    return hmac.digest(_derive(data_key, "login"), f"login|{login}".encode(), "sha256")
+
+
+def seal(data_key: str, value: bytes, purpose: str) -> bytes:
+    """Encrypt a value for the database: version, nonce, AES-256-GCM bound to its purpose."""
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return SEAL_VERSION + nonce + _cipher(data_key).encrypt(nonce, value, purpose.encode())
+
+
+def unseal(data_key: str, sealed: bytes, purpose: str) -> bytes:
+    """Return what was sealed. Raises ValueError if the key, the purpose or a byte differs."""
+    version, nonce, body = sealed[:1], sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
+    if version != SEAL_VERSION:
+        raise ValueError("sealed by an unknown version")
+    try:
+        return _cipher(data_key).decrypt(nonce, body, purpose.encode())
+    except InvalidTag:
+        raise ValueError(f"this is no {purpose} sealed with the present data key") from None
+
+
+def receipt_digest(data_key: str, facts: bytes) -> str:
+    """Return the digest on a receipt: keyed, so that nobody with the database alone can forge one."""
+    return hmac.digest(_derive(data_key, "receipt"), facts, "sha256").hex()
+
+
+def _cipher(data_key: str) -> AESGCM:
+    return AESGCM(_derive(data_key, "seal"))
+
+
+def _derive(secret: str, label: str) -> bytes:
+    """Return the key of one use, so that no two uses share one."""
+    return hmac.digest(secret.encode(), f"contest|{label}".encode(), "sha256")

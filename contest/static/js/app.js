@@ -1,0 +1,172 @@
+// What every page has: text size, theme, countdowns, forms that are sent once, search in long
+// lists. Each works on what the page already shows, so a page without this script is complete.
+
+const root = document.documentElement;
+
+// Private windows may refuse storage; the choice then lasts for the page.
+function recall(key) {
+  try { return localStorage.getItem(key); } catch { return null; }
+}
+function remember(key, value) {
+  try { localStorage.setItem(key, value); } catch { /* see above */ }
+}
+
+const SMALLEST = -1;
+const LARGEST = 2;
+
+function setTextSize(size) {
+  root.dataset.textSize = String(size);
+  for (const button of document.querySelectorAll("[data-text-step]")) {
+    const step = Number(button.dataset.textStep);
+    button.disabled = (step < 0 && size <= SMALLEST) || (step > 0 && size >= LARGEST);
+    if (step === 0) button.setAttribute("aria-pressed", String(size === 0));
+  }
+}
+
+function textSize() {
+  const size = Number(recall("text-size"));
+  return Number.isInteger(size) ? Math.min(LARGEST, Math.max(SMALLEST, size)) : 0;
+}
+
+function setTheme(theme) {
+  if (theme === "light" || theme === "dark") root.dataset.theme = theme;
+  else delete root.dataset.theme;
+}
+
+// These two run before the first paint.
+setTextSize(textSize());
+setTheme(recall("theme"));
+
+document.addEventListener("click", (event) => {
+  const step = event.target.closest("[data-text-step]");
+  if (step) {
+    const by = Number(step.dataset.textStep);
+    const size = by === 0 ? 0 : Math.min(LARGEST, Math.max(SMALLEST, textSize() + by));
+    remember("text-size", String(size));
+    setTextSize(size);
+  }
+  const theme = event.target.closest("[data-set-theme]");
+  if (theme) {
+    remember("theme", theme.dataset.setTheme);
+    setTheme(theme.dataset.setTheme);
+  }
+});
+
+// A second press of a button must not send the form again.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("form[data-once]") || event.defaultPrevented) return;
+  if (form.dataset.sent) {
+    event.preventDefault();
+    return;
+  }
+  form.dataset.sent = "yes";
+  // aria-disabled, because a disabled button would not be sent with the form.
+  if (event.submitter) event.submitter.setAttribute("aria-disabled", "true");
+});
+// A page that comes back from the browser's memory may be sent again.
+addEventListener("pageshow", (event) => {
+  if (!event.persisted) return;
+  for (const form of document.querySelectorAll("form[data-sent]")) {
+    delete form.dataset.sent;
+    for (const button of form.querySelectorAll("[aria-disabled]")) button.removeAttribute("aria-disabled");
+  }
+});
+
+// Answers that wait on this device (quiz.js keeps them) are no longer needed once the attempt is
+// in, or once the person has chosen between two sheets.
+function forgetSheet(attempt) {
+  try { localStorage.removeItem(`sheet:${attempt}`); } catch { /* nothing was kept then */ }
+}
+const result = /^\/attempts\/([^/]+)\/result/.exec(location.pathname);
+if (result) forgetSheet(result[1]);
+for (const kind of ["click", "submit"]) {
+  document.addEventListener(kind, (event) => {
+    const chosen = event.target.closest(kind === "click" ? "a[data-forget-sheet]" : "form[data-forget-sheet]");
+    if (chosen) forgetSheet(chosen.dataset.forgetSheet);
+  });
+}
+
+function countdownText(ms) {
+  const seconds = Math.max(0, Math.ceil(ms / 1000));
+  const days = Math.floor(seconds / 86400);
+  const clock = [Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60, seconds % 60];
+  const text = clock.map((part) => String(part).padStart(2, "0")).join(":");
+  return days ? `${days} ngày ${text}` : text;
+}
+
+// performance.now() and not the phone's clock, which may be wrong or be set.
+function startCountdowns() {
+  const clocks = [...document.querySelectorAll("[data-countdown-ms]")].map((element) => ({
+    element,
+    endsAt: performance.now() + Number(element.dataset.countdownMs),
+  }));
+  if (!clocks.length) return;
+  const draw = () => {
+    const now = performance.now();
+    for (const { element, endsAt } of clocks) {
+      element.textContent = countdownText(endsAt - now);
+      if (endsAt <= now && !element.dataset.ended) {
+        element.dataset.ended = "yes";
+        element.dispatchEvent(new CustomEvent("countdown-end", { bubbles: true }));
+      }
+    }
+  };
+  draw();
+  setInterval(draw, 1000);
+}
+
+function fold(text) {
+  return text.normalize("NFD").replace(/[\u0300-\u036f]/g, "").replace(/đ/gi, "d").toLowerCase();
+}
+
+// A box above a long <select>: what is typed, with or without accents, leaves only what fits.
+function addSearch(select) {
+  const options = [...select.options].map((option) => ({
+    option, group: option.parentElement, folded: fold(option.textContent),
+  }));
+  const box = document.createElement("input");
+  box.type = "search";
+  box.className = "select-search input";
+  box.autocomplete = "off";
+  box.placeholder = select.dataset.search || "Gõ để tìm, không cần dấu";
+  box.setAttribute("aria-label", `Tìm trong danh sách: ${select.labels[0]?.textContent.trim() ?? ""}`);
+  box.setAttribute("aria-controls", select.id);
+  const found = document.createElement("p");
+  found.className = "hint";
+  found.setAttribute("role", "status");
+  box.addEventListener("input", () => {
+    const wanted = fold(box.value.trim());
+    const chosen = select.value;
+    const fits = options.filter(({ option, folded }) => option.value && folded.includes(wanted));
+    // Options leave the list altogether: Safari shows hidden ones.
+    for (const { option } of options) option.remove();
+    for (const { option, group, folded } of options) {
+      if (!option.value || folded.includes(wanted)) group.append(option);
+    }
+    const only = wanted && fits.length === 1 ? fits[0].option.value : chosen;
+    if (fits.some(({ option }) => option.value === only)) select.value = only;
+    else select.selectedIndex = 0;
+    found.textContent = wanted ? (fits.length ? `Có ${fits.length} mục phù hợp.` : "Không có mục nào phù hợp.") : "";
+    if (select.value !== chosen) select.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+  // Enter in the box must not send the form half filled.
+  box.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") {
+      event.preventDefault();
+      select.focus();
+    }
+  });
+  select.before(box);
+  select.after(found);
+}
+
+function start() {
+  setTextSize(textSize());
+  startCountdowns();
+  for (const select of document.querySelectorAll("select[data-search]")) addSearch(select);
+  document.querySelector("[data-focus]")?.focus();
+}
+
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+else start();

@@ -1,0 +1,152 @@
+"""The draw: which items a paper gets, in which order, with their options in which order.
+
+Everything follows from a paper seed of 32 bytes, by HMAC-SHA256 alone, so that anyone can re-derive
+a paper in any language. docs/draw.md says it for the public, with a worked example.
+"""
+
+import hmac
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+
+WORD_BYTES = 8
+WORD_RANGE = 2**64
+
+
+@dataclass(frozen=True)
+class PoolItem:
+    """What the draw knows of an item: no texts, and of the options only how many and which stay put."""
+
+    code: str
+    topic: str
+    level: str
+    tags: frozenset[str]
+    options: int
+    pinned: frozenset[int]
+    key: tuple[int, ...]
+    is_multiple: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One line of a specification: so many items of a topic and level that carry all the tags."""
+
+    topic: str
+    level: str
+    count: int
+    tags: frozenset[str] = frozenset()
+
+    def takes(self, item: PoolItem) -> bool:
+        """Tell whether the item fits this cell."""
+        return item.topic == self.topic and item.level == self.level and self.tags <= item.tags
+
+
+@dataclass(frozen=True)
+class PaperItem:
+    """One position of a paper: the item's code and its option indices in the order shown."""
+
+    code: str
+    order: tuple[int, ...]
+
+
+class NotEnoughItems(Exception):
+    """A cell of the specification asks for more items than the pool has left."""
+
+
+def paper_seed(round_seed: bytes, draw_id: str, number: int) -> bytes:
+    """Return the 32-byte seed of one person's paper: attempt `number` (from 1) in the round."""
+    return hmac.digest(round_seed, f"{draw_id}|{number}".encode(), "sha256")
+
+
+def lot_number(key: bytes, division: str, draw_id: str) -> bytes:
+    """Return a person's lot in a division; the lowest comes first. It depends on nobody else."""
+    return hmac.digest(key, f"lot|{division}|{draw_id}".encode(), "sha256")
+
+
+class Stream:
+    """The random words of a paper seed, and the choices made from them."""
+
+    def __init__(self, seed: bytes) -> None:
+        self._words = _words(seed)
+
+    def below(self, n: int) -> int:
+        """Return a uniform whole number from 0 to n - 1, n ≥ 1, by rejection."""
+        limit = WORD_RANGE // n * n
+        word = next(self._words)
+        while word >= limit:
+            word = next(self._words)
+        return word % n
+
+    def pick(self, items: Sequence[T], k: int) -> list[T]:
+        """Return k of the items in random order (all of them if k is more)."""
+        pile = list(items)
+        for i in range(min(k, len(pile) - 1)):
+            j = i + self.below(len(pile) - i)
+            pile[i], pile[j] = pile[j], pile[i]
+        return pile[:k]
+
+    def shuffle(self, items: Sequence[T]) -> list[T]:
+        """Return all the items in random order."""
+        return self.pick(items, len(items))
+
+
+def _words(seed: bytes) -> Iterator[int]:
+    block = 0
+    while True:
+        digest = hmac.digest(seed, block.to_bytes(8, "big"), "sha256")
+        for start in range(0, len(digest), WORD_BYTES):
+            yield int.from_bytes(digest[start : start + WORD_BYTES], "big")
+        block += 1
+
+
+def draw_paper(
+    pool: Sequence[PoolItem], specification: Sequence[Cell], seed: bytes, had: Collection[str] = ()
+) -> list[PaperItem]:
+    """Draw one paper.
+
+    `pool` is sorted by code here, whatever order it comes in; `had` holds the codes that this person
+    has had in the contest before: they are taken only where a cell has nothing else left. Raises
+    NotEnoughItems if a cell can't be filled.
+    """
+    stream = Stream(seed)
+    left = sorted(pool, key=lambda item: item.code)
+    had = frozenset(had)
+    paper: list[PoolItem] = []
+    for cell in specification:
+        candidates = [item for item in left if cell.takes(item)]
+        if len(candidates) < cell.count:
+            raise NotEnoughItems(f"{cell.topic}/{cell.level} needs {cell.count}, has {len(candidates)}")
+        chosen = stream.pick([item for item in candidates if item.code not in had], cell.count)
+        if len(chosen) < cell.count:
+            again = [item for item in candidates if item.code in had]
+            chosen += stream.pick(again, cell.count - len(chosen))
+        taken = {item.code for item in chosen}
+        left = [item for item in left if item.code not in taken]
+        paper += chosen
+    return [PaperItem(item.code, _option_order(item, stream)) for item in stream.shuffle(paper)]
+
+
+def _option_order(item: PoolItem, stream: Stream) -> tuple[int, ...]:
+    free = [index for index in range(item.options) if index not in item.pinned]
+    shuffled = iter(stream.shuffle(free))
+    return tuple(index if index in item.pinned else next(shuffled) for index in range(item.options))
+
+
+def shortfalls(pool: Sequence[PoolItem], specification: Sequence[Cell]) -> list[tuple[Cell, int]]:
+    """Return the cells that might not be filled, each with the items it can be sure of.
+
+    A cell is safe only if it has enough after the cells before it took all they could of its items.
+    """
+    short = []
+    for place, cell in enumerate(specification):
+        fitting = [item for item in pool if cell.takes(item)]
+        taken = sum(
+            min(earlier.count, sum(earlier.takes(item) for item in fitting))
+            for earlier in specification[:place]
+        )
+        sure = max(0, len(fitting) - taken)
+        if sure < cell.count:
+            short.append((cell, sure))
+    return short

@@ -1,0 +1,66 @@
+"""Vietnamese text: one form to store, one to search, one to sort, and the one cleaner of HTML."""
+
+import re
+import unicodedata
+
+import bleach
+import nh3
+
+ALLOWED_TAGS = frozenset({"b", "br", "em", "i", "li", "ol", "p", "strong", "sub", "sup", "u", "ul"})
+LONGEST_HTML = 20_000
+
+# What Word and phones put for a plain character.
+_PLAIN = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2007": " ", "\ufeff": None, "\u200b": None, "\x00": None})
+_ALPHABET = "aăâbcdđeêfghijklmnoôơpqrstuưvwxyz"
+_TONES = "\u0300\u0309\u0303\u0301\u0323"  # huyền, hỏi, ngã, sắc, nặng
+_LETTER_MARKS = "\u0302\u0306\u031b"  # â, ă, ơ
+
+
+def clean_text(text: str) -> str:
+    """Return plain text as it is stored: NFC, without control characters, blanks collapsed."""
+    text = unicodedata.normalize("NFC", text.translate(_PLAIN))
+    text = "".join(char for char in text if char in "\t\n\r" or unicodedata.category(char) not in ("Cc", "Cs"))
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def clean_html(html: str) -> str:
+    """Return limited HTML, safe to show: the tags of ALLOWED_TAGS without attributes.
+
+    bleach decides; nh3 cleans its result once more, because bleach is no longer maintained. Raises
+    ValueError for a text of over LONGEST_HTML characters.
+    """
+    if len(html) > LONGEST_HTML:
+        raise ValueError(f"more than {LONGEST_HTML} characters")
+    html = unicodedata.normalize("NFC", html.translate(_PLAIN))
+    html = bleach.clean(html, tags=ALLOWED_TAGS, attributes={}, protocols=(), strip=True, strip_comments=True)
+    return nh3.clean(html, tags=set(ALLOWED_TAGS), attributes={}, url_schemes=set())
+
+
+def fold(text: str) -> str:
+    """Return the text as it is searched: lower case, without accents, đ as d."""
+    decomposed = unicodedata.normalize("NFD", text.lower().replace("đ", "d"))
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
+
+
+def sort_key(text: str) -> str:
+    """Return a text whose plain code-point order is the Vietnamese order of the original.
+
+    First the letters (a ă â b c d đ …), then the tones (none, huyền, hỏi, ngã, sắc, nặng).
+    """
+    letters: list[str] = []
+    tones: list[str] = []
+    for char in unicodedata.normalize("NFC", text.lower()):
+        decomposed = unicodedata.normalize("NFD", char)
+        base = unicodedata.normalize(
+            "NFC", decomposed[0] + "".join(mark for mark in decomposed[1:] if mark in _LETTER_MARKS)
+        )
+        place = _ALPHABET.find(base)
+        letters.append(chr(ord("A") + place) if place >= 0 else (char if char < "A" else "~" + char))
+        tones.append(str(next((_TONES.index(mark) + 1 for mark in decomposed if mark in _TONES), 0)))
+    return f"{''.join(letters)}\x01{''.join(tones)}"
+
+
+def name_sort_key(name: str) -> str:
+    """Return the sort key of a person's name: given name first, then family and middle names."""
+    words = name.split()
+    return sort_key(" ".join([*words[-1:], *words[:-1]]))

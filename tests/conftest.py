@@ -1,0 +1,111 @@
+"""Real servers for all tests: an embedded PostgreSQL and Valkey, started once per process.
+
+Most tests run in a transaction that is undone (`session`). Tests of the hot path and of races
+commit, in a database of their own that is cloned from a migrated template (`committed`).
+"""
+
+import itertools
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import flask_migrate
+import psycopg
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from psycopg import sql
+from sqlalchemy.orm import Session
+
+from contest import create_app
+from contest.embedded import EmbeddedServers
+from contest.extensions import db
+from contest.settings import Settings
+
+TEMPLATE = "contest_template"
+_clones = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Return the addresses of a database server and a Redis: those given, or embedded ones."""
+    given = os.environ.get("CONTEST_TEST_DATABASE_URL"), os.environ.get("CONTEST_TEST_REDIS_URL")
+    if given[0] and given[1]:
+        yield given[0], given[1]
+        return
+    with EmbeddedServers(tmp_path_factory.mktemp("servers"), durable=False) as embedded:
+        yield embedded.database_url, embedded.redis_url
+
+
+@pytest.fixture(scope="session")
+def settings(servers: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Return the settings of the tests, on a database with all tables: the template of the clones."""
+    database_url, redis_url = servers
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    settings = Settings.from_env(
+        {
+            "CONTEST_ENV": "test",
+            "CONTEST_DATABASE_URL": _create(database_url, f"{TEMPLATE}_{worker}"),
+            "CONTEST_REDIS_URL": redis_url,
+            "CONTEST_SECRET_KEY": "s" * 40,
+            "CONTEST_DATA_KEY": "d" * 40,
+            "CONTEST_DATA_DIR": str(tmp_path_factory.mktemp("data")),
+        }
+    )
+    app = create_app(settings)
+    with app.app_context():
+        flask_migrate.upgrade()
+        db.engine.dispose()
+    return settings
+
+
+def _create(database_url: str, name: str, template: str = "template1") -> str:
+    """Create a database beside the one of the address and return its address."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        )
+    head, _, query = database_url.partition("?")
+    return f"{head.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
+
+
+def _testing(settings: Settings) -> Flask:
+    app = create_app(settings)
+    app.testing = True
+    return app
+
+
+@pytest.fixture(scope="session")
+def shared_app(settings: Settings) -> Iterator[Flask]:
+    """Return the application on a database for rolled-back tests."""
+    url = _create(
+        settings.database_url.replace("+psycopg", ""), f"rolled_back_{_name(settings)}", _name(settings)
+    )
+    app = _testing(replace(settings, database_url=url.replace("postgresql:", "postgresql+psycopg:")))
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+def _name(settings: Settings) -> str:
+    return settings.database_url.partition("?")[0].rpartition("/")[2]
+
+
+@pytest.fixture
+def app(shared_app: Flask) -> Iterator[Flask]:
+    """Return the application; whatever the test does is undone, commits included."""
+    with shared_app.app_context():
+        engine = db.engine
+        connection = engine.connect()
+        transaction = connection.begin()
+        db.engines[None] = _OneConnection(connection)  # type: ignore[assignment]
+        db.session.configure(bind=connection, join_transaction_mode="create_savepoint")
+        shared_app.extensions["doorbell"] = SilentDoorbell()
+        yield shared_app
+        db.session.remove()
+        db.session.configure(bind=None)
+        db.engines[None] = engine
+        transaction.rollback()
+        connection.close()
