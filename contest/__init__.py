@@ -17,7 +17,9 @@ LARGEST_BODY = 64 * 1024
 ONE_YEAR = 31_536_000
 # A request that waits longer than this for a connection is answered 503.
 POOL_TIMEOUT = 2
-SESSION_TIMEOUTS = "-c statement_timeout=5000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000"
+SESSION_TIMEOUTS = (
+    "-c statement_timeout=5000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000"
+)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -59,5 +61,6 @@ def _engine_options(settings: Settings) -> dict[str, Any]:
         "pool_timeout": POOL_TIMEOUT,
         "pool_recycle": 1800,
         "pool_pre_ping": True,
+        "hide_parameters": True,  # or an error would carry people's data into the log
         "connect_args": {"options": SESSION_TIMEOUTS, "connect_timeout": 3},
     }

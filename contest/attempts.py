@@ -87,7 +87,9 @@ WHERE public_id = :id AND submitted_at IS NULL AND voided_at IS NULL
 """)
 
 
-def start(connection: Connection, token_hash: bytes, round_id: int, *, data_key: str, waited: float = 0) -> str:
+def start(
+    connection: Connection, token_hash: bytes, round_id: int, *, data_key: str, waited: float = 0
+) -> str:
     """Open an attempt for the session's person and return its public id; at most three statements.
 
     Leads to the open attempt if there is one; one that is overdue is closed first (a fourth
@@ -230,7 +232,9 @@ class Saved:
     remaining_ms: int
 
 
-def save(connection: Connection, token_hash: bytes, public_id: str, sheet: Sheet, *, waited: float = 0) -> Saved:
+def save(
+    connection: Connection, token_hash: bytes, public_id: str, sheet: Sheet, *, waited: float = 0
+) -> Saved:
     """Store a whole answer sheet in one statement; a second one only tells why it was not stored.
 
     The caller commits (or is in autocommit) before it acknowledges. Raises NotSignedIn or NotThere.

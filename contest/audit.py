@@ -69,7 +69,9 @@ def event_hash(event: AuditEvent) -> str:
 def broken_links(session: Session) -> Iterator[int]:
     """Yield the ids of events that don't follow from the one before them, in order."""
     previous_hash, expected_id = GENESIS, 1
-    for event in session.scalars(select(AuditEvent).order_by(AuditEvent.id).execution_options(yield_per=1000)):
+    for event in session.scalars(
+        select(AuditEvent).order_by(AuditEvent.id).execution_options(yield_per=1000)
+    ):
         if event.id != expected_id or event.previous_hash != previous_hash or event.hash != event_hash(event):
             yield event.id
         previous_hash, expected_id = event.hash, event.id + 1

@@ -56,7 +56,9 @@ def current_contest(session: Session) -> Contest | None:
 
 def find_contest(session: Session, slug: str) -> Contest:
     """Return a contest by its address. Raises NotThere."""
-    contest = session.scalar(select(Contest).where(Contest.slug == slug).options(selectinload(Contest.rounds)))
+    contest = session.scalar(
+        select(Contest).where(Contest.slug == slug).options(selectinload(Contest.rounds))
+    )
     if contest is None:
         raise NotThere("Không tìm thấy cuộc thi này.")
     return contest
@@ -67,7 +69,9 @@ def find_round(session: Session, round_id: int) -> Round:
     round = session.scalar(
         select(Round)
         .where(Round.id == round_id)
-        .options(selectinload(Round.divisions).joinedload(RoundDivision.division), selectinload(Round.contest))
+        .options(
+            selectinload(Round.divisions).joinedload(RoundDivision.division), selectinload(Round.contest)
+        )
     )
     if round is None:
         raise NotThere("Không tìm thấy vòng thi này.")
@@ -88,7 +92,9 @@ def round_on_show(contest: Contest, *, now: datetime) -> Round | None:
 # --- opening -------------------------------------------------------------------------------------
 
 
-def commit_seed(session: Session, round: Round, *, data_key: str, now: datetime, actor_id: int | None) -> None:
+def commit_seed(
+    session: Session, round: Round, *, data_key: str, now: datetime, actor_id: int | None
+) -> None:
     """Make the round's seed and its commitment, once; a second call changes nothing."""
     if round.seed_commitment is not None:
         return
@@ -215,7 +221,10 @@ def counted_truths(session: Session, round: Round) -> dict[int, int | None]:
         .group_by(Standing.division_id)
     ).all()
     by_division = {row.division_id: (row.people, row.full) for row in rows}
-    everyone = (sum(people for people, _ in by_division.values()), sum(full for _, full in by_division.values()))
+    everyone = (
+        sum(people for people, _ in by_division.values()),
+        sum(full for _, full in by_division.values()),
+    )
     truths: dict[int, int | None] = {}
     for asked in round.divisions:
         if asked.prediction_counted is None:

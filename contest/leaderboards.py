@@ -58,7 +58,9 @@ def chain_of(round: Round, asked: RoundDivision) -> tuple[str, ...]:
 
 def rank_round(session: Session, round: Round, *, now: datetime) -> int:
     """Rank the round's people and units and store their places; return how many people."""
-    session.execute(text("SELECT pg_advisory_xact_lock(:lock, :round)"), {"lock": _RANK_LOCK, "round": round.id})
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(:lock, :round)"), {"lock": _RANK_LOCK, "round": round.id}
+    )
     people = 0
     session.execute(delete(UnitStanding).where(UnitStanding.round_id == round.id))
     for asked in round.divisions:
@@ -160,7 +162,7 @@ def _write_units(session: Session, round_id: int, asked: RoundDivision, rows: Se
     if not rows:
         return
     codes = [row.unit for row in rows]
-    id_of = dict(session.execute(select(Unit.code, Unit.id).where(Unit.code.in_(codes))).tuples().all())
+    id_of = dict(session.execute(select(Unit.code, Unit.id).where(Unit.code.in_(codes))).all())
     session.execute(
         insert(UnitStanding),
         [
@@ -187,6 +189,11 @@ def _fraction(value: Fraction | None) -> str | None:
 
 
 # --- pages ---------------------------------------------------------------------------------------
+
+
+def is_public(round: Round) -> bool:
+    """Tell whether the public may see the round's ranks and counts: once it is closed, or by its setting."""
+    return round.closed_at is not None or (round.opened_at is not None and round.is_leaderboard_live)
 
 
 @dataclass(frozen=True)
@@ -233,3 +240,33 @@ def own_standing(session: Session, round_id: int, account_id: int) -> Standing |
     return session.scalar(
         select(Standing).where(Standing.round_id == round_id, Standing.account_id == account_id)
     )
+
+
+def row_below(session: Session, standing: Standing) -> Standing | None:
+    """Return the row after a row of the same list, or None after the last."""
+    if standing.position is None:
+        return None
+    return session.scalar(
+        select(Standing).where(
+            Standing.round_id == standing.round_id,
+            Standing.division_id == standing.division_id,
+            Standing.position == standing.position + 1,
+        )
+    )
+
+
+def most_active(session: Session, round_id: int, division_id: int, *, most: int) -> Sequence[UnitStanding]:
+    """Return the units of all groups with the highest rates of participation, with the unit."""
+    rate = UnitStanding.people * 1.0 / func.nullif(UnitStanding.headcount, 0)
+    return session.scalars(
+        select(UnitStanding)
+        .where(
+            UnitStanding.round_id == round_id,
+            UnitStanding.division_id == division_id,
+            UnitStanding.people > 0,
+            UnitStanding.headcount > 0,
+        )
+        .order_by(rate.desc(), UnitStanding.position)
+        .limit(most)
+        .options(joinedload(UnitStanding.unit))
+    ).all()

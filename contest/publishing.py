@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, defer, joinedload
 
 from contest import accounts, audit, leaderboards
 from contest.contests import newest_publication, revealed_seed
@@ -27,7 +27,10 @@ def winners(session: Session, round: Round, *, data_key: str) -> list[tuple[Priz
     seed = revealed_seed(round, data_key=data_key)
     assert seed is not None, "books are closed after the round"
     stated = session.scalars(
-        select(Prize).where(Prize.round_id == round.id).order_by(Prize.position).options(joinedload(Prize.division))
+        select(Prize)
+        .where(Prize.round_id == round.id)
+        .order_by(Prize.position)
+        .options(joinedload(Prize.division))
     ).all()
     rows = _rows_in_reach(session, round.id, stated)
     standings: dict[str, list[prize_rules.Contender]] = {}
@@ -36,7 +39,10 @@ def winners(session: Session, round: Round, *, data_key: str) -> list[tuple[Priz
             prize_rules.Contender(row.attempt.public_id, row.account.draw_id, row.rank or 0)
         )
     awards = prize_rules.allocate(
-        [prize_rules.Prize(prize.code, prize.division.code, prize.count, prize.unit_points) for prize in stated],
+        [
+            prize_rules.Prize(prize.code, prize.division.code, prize.count, prize.unit_points)
+            for prize in stated
+        ],
         standings,
         seed,
     )
@@ -51,14 +57,18 @@ def _rows_in_reach(session: Session, round_id: int, stated: Sequence[Prize]) -> 
         count = sum(prize.count for prize in stated if prize.division_id == division_id)
         last_rank = (
             select(Standing.rank)
-            .where(Standing.round_id == round_id, Standing.division_id == division_id, Standing.position <= count)
+            .where(
+                Standing.round_id == round_id, Standing.division_id == division_id, Standing.position <= count
+            )
             .order_by(Standing.position.desc())
             .limit(1)
             .scalar_subquery()
         )
         reached = session.scalars(
             select(Standing)
-            .where(Standing.round_id == round_id, Standing.division_id == division_id, Standing.rank <= last_rank)
+            .where(
+                Standing.round_id == round_id, Standing.division_id == division_id, Standing.rank <= last_rank
+            )
             .order_by(Standing.position)
             .options(
                 joinedload(Standing.account),
@@ -187,3 +197,14 @@ def _content(
 def _people(session: Session, round_id: int, division_id: int) -> int:
     query = select(func.count()).where(Standing.round_id == round_id, Standing.division_id == division_id)
     return session.scalar(query) or 0
+
+
+def versions(session: Session, contest_id: int) -> Sequence[Publication]:
+    """Return all publications of a contest, the newest round and version first, without their content."""
+    return session.scalars(
+        select(Publication)
+        .join(Publication.round)
+        .where(Round.contest_id == contest_id)
+        .order_by(Round.number.desc(), Publication.version.desc())
+        .options(defer(Publication.content))
+    ).all()

@@ -1,15 +1,16 @@
 """Registrations: a person's entry into a contest, in one division and for one unit."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import NoReturn
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, defer, joinedload
 
 from contest.clock import LOCAL_ZONE
 from contest.errors import BadInput, Conflict
-from contest.models import Account, Contest, Division, Registration, Unit
+from contest.models import Account, Attempt, Contest, Division, Registration, Round, Unit
 from contest.rules.eligibility import GUARDIAN_AGE, OLDEST, age_on
 
 
@@ -78,6 +79,17 @@ def of_account(session: Session, account_id: int, contest_id: int) -> Registrati
             joinedload(Registration.division), joinedload(Registration.unit), joinedload(Registration.commune)
         )
     )
+
+
+def own_attempts(session: Session, account_id: int, contest_id: int) -> Sequence[Attempt]:
+    """Return a person's attempts in a contest in the order they were started, without paper and sheet."""
+    return session.scalars(
+        select(Attempt)
+        .join(Attempt.round)
+        .where(Attempt.account_id == account_id, Round.contest_id == contest_id)
+        .order_by(Attempt.started_at)
+        .options(defer(Attempt.paper), defer(Attempt.responses))
+    ).all()
 
 
 def _refuse(field: str, sentence: str) -> NoReturn:

@@ -120,7 +120,9 @@ def _choose_counted(session: Session, ids: Sequence[int]) -> None:
         persons.setdefault((row.round_id, row.account_id), []).append(row)
     for rows in persons.values():
         scored = {row.number: row for row in rows if row.scored_at is not None}
-        candidates = [Candidate(number=number, result=_result(row, len(rows))) for number, row in scored.items()]
+        candidates = [
+            Candidate(number=number, result=_result(row, len(rows))) for number, row in scored.items()
+        ]
         chosen = counted(candidates, rows[0].counts, rows[0].chain)
         session.execute(
             _SET_STANDING, {"attempt": scored[chosen.number].id, "used": len(rows), "point": POINT}

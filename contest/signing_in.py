@@ -76,7 +76,11 @@ def set_session_cookie(response: Response, token: str, session: Session) -> None
 def drop_session_cookie(response: Response) -> None:
     """Take the session cookie back."""
     response.delete_cookie(
-        _cookie_name(SESSION_COOKIE), path="/", secure=_settings().secure_cookies, httponly=True, samesite="Lax"
+        _cookie_name(SESSION_COOKIE),
+        path="/",
+        secure=_settings().secure_cookies,
+        httponly=True,
+        samesite="Lax",
     )
 
 

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterable, Mapping
 from typing import TextIO
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from contest.models import Headcount, Unit, UnitAlias
@@ -25,7 +25,9 @@ def import_communes(session: Session, file: TextIO) -> int:
         session.add(unit)
         session.flush()
         aliases = dict.fromkeys(
-            clean_text(name) for name in f"{row['old_units']};{row['old_district']}".split(";") if name.strip()
+            clean_text(name)
+            for name in f"{row['old_units']};{row['old_district']}".split(";")
+            if name.strip()
         )
         session.add_all(UnitAlias(unit_id=unit.id, name=name, search_text=fold(name)) for name in aliases)
     session.flush()
@@ -35,7 +37,9 @@ def import_communes(session: Session, file: TextIO) -> int:
 def import_agencies(session: Session, rows: Iterable[Mapping[str, str]]) -> int:
     """Add the agencies of a list (code, name, group); return how many are new."""
     known = set(session.scalars(select(Unit.code)))
-    new = [_unit(row["code"], row["name"], "agency", row["group"]) for row in rows if row["code"] not in known]
+    new = [
+        _unit(row["code"], row["name"], "agency", row["group"]) for row in rows if row["code"] not in known
+    ]
     session.add_all(new)
     session.flush()
     return len(new)
@@ -63,6 +67,14 @@ def ids_matching(session: Session, words: str) -> frozenset[int]:
     own = select(Unit.id).where(or_(Unit.search_text.like(pattern), Unit.code.like(pattern)))
     old = select(UnitAlias.unit_id).where(UnitAlias.search_text.like(pattern))
     return frozenset(session.scalars(own.union(old)))
+
+
+def former_names(session: Session) -> dict[int, str]:
+    """Return under which old names each unit is still looked for, by the unit's id."""
+    rows = session.execute(
+        select(UnitAlias.unit_id, func.string_agg(UnitAlias.name, ", ")).group_by(UnitAlias.unit_id)
+    )
+    return dict(rows.all())
 
 
 def set_headcount(session: Session, *, division_id: int, unit_id: int, headcount: int, source: str) -> None:

@@ -10,7 +10,9 @@ ALLOWED_TAGS = frozenset({"b", "br", "em", "i", "li", "ol", "p", "strong", "sub"
 LONGEST_HTML = 20_000
 
 # What Word and phones put for a plain character.
-_PLAIN = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2007": " ", "\ufeff": None, "\u200b": None, "\x00": None})
+_PLAIN = str.maketrans(
+    {"\u00a0": " ", "\u202f": " ", "\u2007": " ", "\ufeff": None, "\u200b": None, "\x00": None}
+)
 _ALPHABET = "aăâbcdđeêfghijklmnoôơpqrstuưvwxyz"
 _TONES = "\u0300\u0309\u0303\u0301\u0323"  # huyền, hỏi, ngã, sắc, nặng
 _LETTER_MARKS = "\u0302\u0306\u031b"  # â, ă, ơ
@@ -19,7 +21,9 @@ _LETTER_MARKS = "\u0302\u0306\u031b"  # â, ă, ơ
 def clean_text(text: str) -> str:
     """Return plain text as it is stored: NFC, without control characters, blanks collapsed."""
     text = unicodedata.normalize("NFC", text.translate(_PLAIN))
-    text = "".join(char for char in text if char in "\t\n\r" or unicodedata.category(char) not in ("Cc", "Cs"))
+    text = "".join(
+        char for char in text if char in "\t\n\r" or unicodedata.category(char) not in ("Cc", "Cs")
+    )
     return re.sub(r"\s+", " ", text).strip()
 
 

@@ -6,9 +6,9 @@ commit, in a database of their own that is cloned from a migrated template (`com
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import flask_migrate
 import psycopg
@@ -16,6 +16,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from psycopg import sql
+from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
 from contest import create_app
@@ -62,7 +63,9 @@ def settings(servers: tuple[str, str], tmp_path_factory: pytest.TempPathFactory)
 
 def _create(database_url: str, name: str, template: str = "template1") -> str:
     """Create a database beside the one of the address and return its address."""
-    with psycopg.connect(database_url, autocommit=True) as connection:
+    server, _, _ = database_url.partition("?")
+    maintenance = database_url.replace(server, f"{server.rpartition('/')[0]}/postgres")
+    with psycopg.connect(maintenance, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         connection.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
@@ -80,32 +83,102 @@ def _testing(settings: Settings) -> Flask:
 @pytest.fixture(scope="session")
 def shared_app(settings: Settings) -> Iterator[Flask]:
     """Return the application on a database for rolled-back tests."""
-    url = _create(
-        settings.database_url.replace("+psycopg", ""), f"rolled_back_{_name(settings)}", _name(settings)
-    )
+    url = _create(_plain(settings.database_url), f"rolled_back_{_name(settings)}", _name(settings))
     app = _testing(replace(settings, database_url=url.replace("postgresql:", "postgresql+psycopg:")))
     yield app
     with app.app_context():
         db.engine.dispose()
 
 
+def _plain(url: str) -> str:
+    """Return the address as psycopg itself takes it."""
+    return url.replace("+psycopg", "")
+
+
 def _name(settings: Settings) -> str:
     return settings.database_url.partition("?")[0].rpartition("/")[2]
 
 
+class RecordingDoorbell:
+    """Stands in for the queue: counts the rings instead of leaving jobs to other tests' workers."""
+
+    def __init__(self) -> None:
+        self.rings = 0
+
+    def ring(self) -> bool:
+        """Count."""
+        self.rings += 1
+        return True
+
+
 @pytest.fixture
 def app(shared_app: Flask) -> Iterator[Flask]:
-    """Return the application; whatever the test does is undone, commits included."""
+    """Return the application in its context; whatever the test does is undone, commits included."""
     with shared_app.app_context():
         engine = db.engine
         connection = engine.connect()
         transaction = connection.begin()
-        db.engines[None] = _OneConnection(connection)  # type: ignore[assignment]
-        db.session.configure(bind=connection, join_transaction_mode="create_savepoint")
-        shared_app.extensions["doorbell"] = SilentDoorbell()
+        db.engines[None] = connection  # type: ignore[assignment]
+        db.session.configure(join_transaction_mode="create_savepoint")
+        shared_app.extensions["doorbell"] = RecordingDoorbell()
         yield shared_app
         db.session.remove()
-        db.session.configure(bind=None)
         db.engines[None] = engine
         transaction.rollback()
         connection.close()
+
+
+@pytest.fixture
+def session(app: Flask) -> Session:
+    """Return the session of the rolled-back transaction."""
+    return db.session()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """Return a browser without cookies."""
+    return app.test_client()
+
+
+@pytest.fixture
+def live_app(settings: Settings) -> Iterator[Flask]:
+    """Return the application in its context on an empty database of its own, where commits are real."""
+    name = f"live_{next(_clones)}_{_name(settings)}"
+    url = _create(_plain(settings.database_url), name, _name(settings))
+    app = _testing(replace(settings, database_url=url.replace("postgresql:", "postgresql+psycopg:")))
+    app.extensions["doorbell"] = RecordingDoorbell()
+    with app.app_context():
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+    with psycopg.connect(
+        _plain(settings.database_url).replace(_name(settings), "postgres"), autocommit=True
+    ) as server:
+        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def live_client(live_app: Flask) -> FlaskClient:
+    """Return a browser without cookies before the live application."""
+    return live_app.test_client()
+
+
+@pytest.fixture
+def statements(app: Flask) -> Callable[[], AbstractContextManager[list[str]]]:
+    """Return a way to note the SQL statements of a block, savepoints aside."""
+
+    @contextmanager
+    def noting() -> Iterator[list[str]]:
+        noted: list[str] = []
+
+        def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            if "SAVEPOINT" not in statement:
+                noted.append(statement)
+
+        event.listen(Engine, "before_cursor_execute", note)
+        try:
+            yield noted
+        finally:
+            event.remove(Engine, "before_cursor_execute", note)
+
+    return noting

@@ -19,10 +19,13 @@ from contest.embedded import EmbeddedError, EmbeddedServers, runtime, server
 
 ROOT = Path(__file__).resolve().parent.parent
 AS_ROOT = os.getuid() == 0
-# Starts the servers of a directory, says so, and waits to be killed.
-SUPERVISOR = """
-import sys, time
+# Starts the servers of a directory, says so, and waits to be killed. The application, which the
+# package would bring along, is left out: it takes a second, and packages for this very Python.
+SUPERVISOR = f"""
+import sys, time, types
 from pathlib import Path
+sys.modules["contest"] = types.ModuleType("contest")
+sys.modules["contest"].__path__ = [{str(ROOT / "contest")!r}]
 from contest.embedded import EmbeddedError, EmbeddedServers
 try:
     with EmbeddedServers(Path(sys.argv[1]), durable=False) as servers:
@@ -34,11 +37,14 @@ except EmbeddedError as error:
 
 
 # Stands for a system that can't tie a child's life to its parent's.
-UNTIE = """
+UNTIED = SUPERVISOR.replace(
+    "try:",
+    """
 from contest.embedded import server
 launch = server.launch
 server.launch = lambda command, **options: launch(command, **options | {"at_parents_death": 0})
-"""
+try:""",
+)
 
 
 @pytest.fixture
@@ -66,7 +72,7 @@ class Supervisor:
 
     def __init__(self, data_dir: Path, *, tied: bool = True, user: str | None = None) -> None:
         self.process = subprocess.Popen(
-            [python_for(user), "-c", ("" if tied else UNTIE) + SUPERVISOR, str(data_dir)],
+            [python_for(user), "-c", SUPERVISOR if tied else UNTIED, str(data_dir)],
             env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
             cwd="/",
             stdout=subprocess.PIPE,

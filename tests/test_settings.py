@@ -1,14 +1,17 @@
 """What the settings take from the environment, and what they refuse."""
 
 import json
-import threading
+import os
+import subprocess
+import sys
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
 
-from contest.settings import RUNNING_FILE, Settings, SettingsError, demo_secrets
+from contest.settings import RUNNING_FILE, Settings, SettingsError
 
+ROOT = Path(__file__).resolve().parent.parent
 SERVERS = {"CONTEST_DATABASE_URL": "postgresql://db/contest", "CONTEST_REDIS_URL": "redis://cache"}
 SECRETS = {"CONTEST_SECRET_KEY": "s" * 32, "CONTEST_DATA_KEY": "d" * 32}
 PROD = SERVERS | SECRETS | {"CONTEST_ENV": "prod", "CONTEST_TRUSTED_HOSTS": "thi.example.vn"}
@@ -168,17 +171,27 @@ def test_one_given_secret_does_not_change_the_other(dev):
     assert (settings.secret_key, settings.data_key) == ("s" * 32, generated.data_key)
 
 
-def test_two_first_starts_at_once_have_the_same_secrets(tmp_path):
-    found = []
-    threads = [
-        threading.Thread(target=lambda: found.append(demo_secrets(tmp_path / "var"))) for _ in range(8)
+def test_first_starts_at_once_have_the_same_secrets(tmp_path):
+    code = "import sys; from pathlib import Path; from contest.settings import demo_secrets as secrets; "
+    code += "print('ready', flush=True); input(); print(secrets(Path(sys.argv[1]))['secret_key'])"
+    starts = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path / "var")],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
     ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 8
-    assert all(secrets == found[0] for secrets in found)
+    for start in starts:
+        assert start.stdout.readline() == "ready\n"
+    for start in starts:
+        start.stdin.write("\n")
+        start.stdin.flush()
+    assert len({start.communicate()[0] for start in starts}) == 1
+    assert {start.returncode for start in starts} == {0}
+    assert [path.name for path in (tmp_path / "var").iterdir()] == ["secrets.json"]
 
 
 def test_prod_with_everything_it_needs():

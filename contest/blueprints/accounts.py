@@ -1,3 +1,420 @@
-from flask import Blueprint
+"""People at the door: registration, signing in and out, and a person's own page."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+from flask import Blueprint, Response, current_app, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from flask_wtf import FlaskForm
+from sqlalchemy import select
+from werkzeug.datastructures import MultiDict
+from wtforms import BooleanField, Field, PasswordField, RadioField, SelectField, StringField
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
+from wtforms.validators import DataRequired, InputRequired, ValidationError
+from wtforms.widgets import TextInput
+
+from contest import accounts, contests, registrations, units
+from contest.accounts import SignedIn
+from contest.clock import db_now
+from contest.contests import Phase
+from contest.errors import BadInput, Conflict, NotThere
+from contest.extensions import db
+from contest.models import Account, Consent, Contest, Division, Unit
+from contest.models.units import GROUPS
+from contest.rules.eligibility import LONGEST_NAME, LONGEST_PASSWORD, is_name, normal_phone
+from contest.rules.passwords import refusal
+from contest.security import hash_password, verify_password
+from contest.signing_in import drop_session_cookie, local_target, session_token, set_session_cookie
+from question_bank.text import clean_text
 
 bp = Blueprint("accounts", __name__)
+
+DAY_FIRST = re.compile(r"([0-9]{1,2})[/. -]([0-9]{1,2})[/. -]([0-9]{4})")
+YEAR_FIRST = re.compile(r"([0-9]{4})[/. -]([0-9]{1,2})[/. -]([0-9]{1,2})")
+DIGITS_ONLY = re.compile(r"([0-9]{2})([0-9]{2})([0-9]{4})")
+SHORT_YEAR = re.compile(r"[0-9]{1,2}[/. -][0-9]{1,2}[/. -][0-9]{2}")
+# is_name() takes exponential time to refuse a long text, so that it only sees what it accepts.
+_WORD = r"[^\W\d_]+(?:['’.-][^\W\d_]+)*\.?"
+NAME_SHAPE = re.compile(f"{_WORD}(?: {_WORD})+")
+WELCOME = "Bạn đã đăng ký dự thi. Chúc bạn làm bài tốt."
+WRONG_SIGN_IN = "Số điện thoại hoặc mật khẩu chưa đúng."
+
+
+# --- forms ---------------------------------------------------------------------------------------
+
+
+def typed_day(text: str) -> date:
+    """Return the day that somebody typed: 5/3/1990, 05-03-1990, 05.03.1990, 05031990 or 1990-03-05.
+
+    Raises ValueError with a sentence.
+    """
+    text = clean_text(text)
+    if match := YEAR_FIRST.fullmatch(text):
+        year, month, day = match.groups()
+    elif match := DAY_FIRST.fullmatch(text) or DIGITS_ONLY.fullmatch(text):
+        day, month, year = match.groups()
+    elif SHORT_YEAR.fullmatch(text):
+        raise ValueError("Bạn hãy ghi đủ bốn chữ số của năm sinh, ví dụ 05/03/1990.")
+    else:
+        raise ValueError("Bạn hãy ghi ngày sinh theo thứ tự ngày/tháng/năm, ví dụ 05/03/1990.")
+    try:
+        return date(int(year), int(month), int(day))
+    except ValueError:
+        raise ValueError("Ngày sinh này không có trong lịch. Bạn vui lòng kiểm tra lại.") from None
+
+
+class DayField(Field):
+    """A day, typed; what was typed stays in the box."""
+
+    widget = TextInput()
+
+    def _value(self) -> str:
+        return clean_text(str(self.raw_data[0]))[:40] if self.raw_data else ""
+
+    def process_formdata(self, valuelist: list[Any]) -> None:
+        """Read the day; an empty box is left to the validators."""
+        text = clean_text(valuelist[0]) if valuelist else ""
+        self.data = typed_day(text) if text else None
+
+
+class LineField(StringField):
+    """A line of text; one that was not sent is empty."""
+
+    data: str
+
+    def process_formdata(self, valuelist: list[Any]) -> None:
+        """Clean what was typed."""
+        self.data = clean_text(valuelist[0]) if valuelist else ""
+
+
+class SecretField(PasswordField):
+    """A password; typed on a phone and on a computer, its accents may be put together differently."""
+
+    data: str
+
+    def process_formdata(self, valuelist: list[Any]) -> None:
+        """Bring what was typed into the one form."""
+        self.data = unicodedata.normalize("NFC", valuelist[0]) if valuelist else ""
+
+
+class EntryForm(FlaskForm):  # type: ignore[misc]
+    """In which division, from where and for which unit somebody takes part."""
+
+    division = RadioField(
+        "Bảng thi", [InputRequired("Bạn hãy chọn bảng thi.")], choices=[], validate_choice=False
+    )
+    commune = SelectField(
+        "Xã, phường nơi cư trú",
+        [InputRequired("Bạn hãy chọn xã, phường nơi cư trú.")],
+        choices=[],
+        validate_choice=False,
+        description="Tên mới từ 01/7/2025. Tìm theo tên xã, phường cũ cũng được.",
+    )
+    unit = SelectField("Đơn vị công tác", choices=[], validate_choice=False)
+
+    def offer(self, contest: Contest, *, now: datetime) -> None:
+        """Fill the lists with the contest's divisions and with all units."""
+        self.contest, self.now = contest, now
+        self.divisions: dict[str, Division] = {one.code: one for one in contest.divisions}
+        self.units: dict[str, Unit] = {one.code: one for one in units.listed(db.session())}
+        old = units.former_names(db.session())
+        communes = [one for one in self.units.values() if one.kind == "commune"]
+        agencies = [one for one in self.units.values() if one.kind == "agency"]
+        self.division.choices = [SelectChoice(one.code, one.name) for one in contest.divisions]
+        self.commune.choices = [
+            SelectChoice("", "Chọn xã, phường"),
+            *(SelectChoice(one.code, one.name, {"data-also": old.get(one.id, "")}) for one in communes),
+        ]
+        self.unit.choices = [
+            SelectChoice("", "Chọn đơn vị", optgroup="Chưa chọn"),
+            *(
+                SelectChoice(one.code, one.name, {"data-also": old.get(one.id, "")}, label)
+                for group, label in GROUPS.items()
+                for one in (*agencies, *communes)
+                if one.group == group
+            ),
+        ]
+
+    def validate_division(self, field: Field) -> None:
+        """Refuse a division that the contest does not have."""
+        if field.data not in self.divisions:
+            raise ValidationError("Bạn hãy chọn một bảng thi trong danh sách.")
+
+    def validate_commune(self, field: Field) -> None:
+        """Refuse what is no commune."""
+        unit = self.units.get(field.data)
+        if unit is None or unit.kind != "commune":
+            raise ValidationError("Bạn hãy chọn xã, phường nơi cư trú trong danh sách.")
+
+    def validate_unit(self, field: Field) -> None:
+        """Ask for a unit where the division's people do not simply count for their commune."""
+        division = self.divisions.get(self.division.data)
+        if division and division.unit_kind != "commune" and field.data not in self.units:
+            raise ValidationError("Bạn hãy chọn đơn vị công tác trong danh sách.")
+
+    def enter(self, account: Account) -> None:
+        """Enter the account into the contest as the form says. Raises BadInput or Conflict."""
+        unit = self.units.get(self.unit.data)
+        registrations.enter(
+            db.session(),
+            account,
+            self.contest,
+            division_id=self.divisions[self.division.data].id,
+            unit_id=unit.id if unit else None,
+            commune_id=self.units[self.commune.data].id,
+            now=self.now,
+        )
+
+    def take(self, error: BadInput) -> None:
+        """Show what an operation refused beside the field that it names."""
+        for name, sentence in error.fields.items():
+            self[name].errors = [*self[name].errors, sentence]
+
+
+class RegistrationForm(EntryForm):
+    """A new account and its entry."""
+
+    name = LineField(
+        "Họ và tên",
+        [InputRequired("Bạn hãy ghi họ và tên.")],
+        description="Như trên căn cước.",
+    )
+    birth_date = DayField(
+        "Ngày sinh",
+        [InputRequired("Bạn hãy ghi ngày sinh.")],
+        description="Ngày/tháng/năm, ví dụ 05/03/1990. Gõ liền 05031990 cũng được.",
+    )
+    phone = LineField(
+        "Số điện thoại",
+        [InputRequired("Bạn hãy ghi số điện thoại.")],
+        description="Dùng để đăng nhập. Không hiện ra với người khác.",
+    )
+    password = SecretField(
+        "Mật khẩu",
+        [InputRequired("Bạn hãy đặt mật khẩu.")],
+        description="Ít nhất 8 ký tự.",
+    )
+    participation = BooleanField(
+        "Tôi đồng ý để Ban Tổ chức xử lý dữ liệu của tôi (bắt buộc để dự thi)",
+        [DataRequired("Bạn cần đồng ý với mục này thì mới dự thi được.")],
+        description=accounts.CONSENTS["participation"],
+    )
+    publication = BooleanField(
+        "Tôi đồng ý công bố tên và kết quả", description=accounts.CONSENTS["publication"]
+    )
+    contact = BooleanField("Tôi đồng ý được liên hệ khi đạt giải", description=accounts.CONSENTS["contact"])
+
+    def validate_name(self, field: Field) -> None:
+        """Refuse what is no full name."""
+        if len(field.data) > LONGEST_NAME:
+            raise ValidationError(f"Họ và tên chỉ được dài tối đa {LONGEST_NAME} ký tự.")
+        if not (NAME_SHAPE.fullmatch(field.data) and is_name(field.data)):
+            raise ValidationError("Bạn hãy ghi đầy đủ họ và tên, chỉ dùng chữ cái, ví dụ Nguyễn Văn An.")
+
+    def validate_birth_date(self, field: Field) -> None:
+        """Refuse who is too young, or can't have been born on that day."""
+        if field.data is None:
+            return  # what was typed is no day, and that was said
+        try:
+            registrations.check_birth_date(field.data, self.contest, now=self.now)
+        except BadInput as error:
+            raise ValidationError(error.sentence) from None
+
+    def validate_phone(self, field: Field) -> None:
+        """Refuse what is no Vietnamese mobile number."""
+        if normal_phone(field.data) is None:
+            raise ValidationError("Số điện thoại cần là số di động 10 chữ số, ví dụ 0912 345 678.")
+
+    def validate_password(self, field: Field) -> None:
+        """Refuse a password that is easily guessed."""
+        sentence = refusal(field.data, phone=normal_phone(self.phone.data))
+        if sentence:
+            raise ValidationError(sentence)
+
+    @property
+    def consents(self) -> list[str]:
+        """The purposes that were agreed to."""
+        return [purpose for purpose in accounts.CONSENTS if self[purpose].data]
+
+
+class SignInForm(FlaskForm):  # type: ignore[misc]
+    """Phone and password."""
+
+    login = LineField("Số điện thoại", [InputRequired("Bạn hãy ghi số điện thoại.")])
+    password = SecretField("Mật khẩu", [InputRequired("Bạn hãy ghi mật khẩu.")])
+
+
+# --- registration --------------------------------------------------------------------------------
+
+
+@bp.route("/register", methods=["GET", "POST"])
+def register() -> ResponseReturnValue:
+    """Make an account and enter the contest; somebody signed in only enters."""
+    contest, now = _contest_to_enter()
+    if current_user.is_authenticated:
+        return _enter_signed_in(contest, now=now)
+    form = RegistrationForm(_posted())
+    form.offer(contest, now=now)
+    if form.validate_on_submit():
+        try:
+            signed_in = _register(form)
+        except BadInput as error:
+            db.session.rollback()
+            form.take(error)
+        else:
+            db.session.commit()
+            flash(WELCOME, "success")
+            return _go_on(url_for("public.landing"), signed_in)
+    page = render_template("accounts/register.html", form=form, contest=contest, target=_target())
+    return page, 422 if form.errors else 200
+
+
+def _contest_to_enter() -> tuple[Contest, datetime]:
+    """Return the contest that people register for, and now. Raises Conflict when its last round is over."""
+    contest = contests.current_contest(db.session())
+    if contest is None:
+        raise NotThere("Hiện chưa có cuộc thi nào để đăng ký.")
+    now = db_now(db.session())
+    phases = {contests.phase(round, now=now) for round in contest.rounds}
+    if phases and not phases & {Phase.PLANNED, Phase.OPEN}:
+        raise Conflict("Cuộc thi đã kết thúc nên không nhận đăng ký mới. Bạn có thể xem kết quả.")
+    return contest, now
+
+
+def _posted() -> MultiDict[str, str] | None:
+    """Return the fields of the form alone: a file sent under a field's name is none of them."""
+    return request.form if request.method == "POST" else None
+
+
+def _register(form: RegistrationForm) -> SignedIn:
+    """Make what a valid form asks for. Raises BadInput for a phone that has an account."""
+    session = db.session()
+    account = accounts.create(
+        session,
+        login=form.phone.data,
+        name=form.name.data,
+        password_hash=hash_password(form.password.data),
+        birth_date=form.birth_date.data,
+        consents=form.consents,
+        data_key=current_app.config["CONTEST"].data_key,
+        now=form.now,
+    )
+    form.enter(account)
+    return accounts.sign_in(session, account, now=form.now)
+
+
+def _enter_signed_in(contest: Contest, *, now: datetime) -> ResponseReturnValue:
+    """Enter a person who has an account from an earlier contest."""
+    landing = url_for("public.landing")
+    if current_user.is_staff:
+        flash("Tài khoản quản trị không dự thi.", "info")
+        return redirect(landing, 303)
+    if registrations.of_account(db.session(), current_user.id, contest.id):
+        flash("Bạn đã đăng ký cuộc thi này.", "info")
+        return redirect(landing, 303)
+    form = EntryForm(_posted())
+    form.offer(contest, now=now)
+    if form.validate_on_submit():
+        form.enter(current_user.account)
+        db.session.commit()
+        flash(WELCOME, "success")
+        return redirect(landing, 303)
+    page = render_template("accounts/register.html", form=form, contest=contest, target=None)
+    return page, 422 if form.errors else 200
+
+
+# --- signing in and out --------------------------------------------------------------------------
+
+
+@bp.route("/login", methods=["GET", "POST"])
+def login() -> ResponseReturnValue:
+    """Sign in by phone, or by the sign-in name of staff."""
+    if request.method == "GET" and current_user.is_authenticated:
+        return redirect(_target() or url_for("public.landing"), 303)
+    form = SignInForm(_posted())
+    if form.validate_on_submit():
+        account = _account_of(form)
+        if account:
+            now = db_now(db.session())
+            accounts.sign_out(db.session(), session_token(), now=now)
+            signed_in = accounts.sign_in(db.session(), account, now=now)
+            db.session.commit()
+            return _go_on(url_for(_home(account)), signed_in)
+        form.form_errors = [WRONG_SIGN_IN]
+    contest = contests.current_contest(db.session())
+    page = render_template("accounts/login.html", form=form, contest=contest, target=_target())
+    return page, 422 if request.method == "POST" else 200
+
+
+def _account_of(form: SignInForm) -> Account | None:
+    """Return the account whose password this is; an unknown phone takes as long as a wrong password."""
+    data_key = current_app.config["CONTEST"].data_key
+    account = accounts.find(db.session(), form.login.data, data_key=data_key)
+    password = form.password.data[: LONGEST_PASSWORD + 1]
+    is_right = verify_password(account.password_hash if account else None, password)
+    return account if is_right else None
+
+
+def _home(account: Account) -> str:
+    return "admin_dashboard.index" if account.roles else "public.landing"
+
+
+def _go_on(home: str, signed_in: SignedIn) -> Response:
+    """Give the browser its new session in place of the one it had, and lead on."""
+    response = current_app.make_response(redirect(_target() or home, 303))
+    set_session_cookie(response, signed_in.token, signed_in.session)
+    return response
+
+
+def _target() -> str | None:
+    """Return where the person was going when asked to sign in."""
+    return local_target(request.form.get("next") or request.args.get("next"))
+
+
+@bp.post("/logout")
+def logout() -> ResponseReturnValue:
+    """End this device's session; pressed twice it does no harm."""
+    accounts.sign_out(db.session(), session_token(), now=db_now(db.session()))
+    db.session.commit()
+    response = current_app.make_response(redirect(url_for("public.landing"), 303))
+    drop_session_cookie(response)
+    return response
+
+
+# --- one's own page ------------------------------------------------------------------------------
+
+
+@bp.get("/me")
+def me() -> ResponseReturnValue:
+    """What we know of the person, their attempts, and the round to come."""
+    account: Account = current_user.account
+    contest = contests.current_contest(db.session())
+    now = db_now(db.session())
+    return render_template(
+        "accounts/me.html",
+        contest=contest,
+        account=account,
+        login=_masked_login(account),
+        entry=registrations.of_account(db.session(), account.id, contest.id) if contest else None,
+        consents=_consents(account),
+        attempts=registrations.own_attempts(db.session(), account.id, contest.id) if contest else [],
+        phases={round.id: contests.phase(round, now=now) for round in contest.rounds} if contest else {},
+        Phase=Phase,
+        now=now,
+    )
+
+
+def _masked_login(account: Account) -> str:
+    """Return a phone as "*******678"; a staff sign-in name stands as it is."""
+    login = accounts.login_of(account, data_key=current_app.config["CONTEST"].data_key)
+    return f"*******{login[-3:]}" if normal_phone(login) else login
+
+
+def _consents(account: Account) -> Sequence[Consent]:
+    return db.session.scalars(
+        select(Consent).where(Consent.account_id == account.id).order_by(Consent.granted_at, Consent.id)
+    ).all()

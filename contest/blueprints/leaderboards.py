@@ -1,3 +1,420 @@
-from flask import Blueprint
+"""Leaderboards and winners: what the public sees of a round, once it may see it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from contest import accounts, contests, leaderboards, publishing, registrations
+from contest import units as unit_lists
+from contest.clock import LOCAL_ZONE, db_now
+from contest.contests import Phase
+from contest.errors import NotThere
+from contest.extensions import db
+from contest.formatting import vn_number, vn_percent
+from contest.leaderboards import Page
+from contest.models import Contest, Publication, Registration, Round, RoundDivision, Standing, UnitStanding
+from contest.models.units import GROUPS
+from contest.rules.explaining import PERCENT, explain
+from contest.rules.naming import public_name
+from contest.rules.ranking import Result
+from question_bank.text import clean_text
 
 bp = Blueprint("leaderboards", __name__)
+
+PAGE_SIZE = 50
+LONGEST_SEARCH = 80
+LARGEST_PAGE_NUMBER_DIGITS = 6
+PER_RESIDENTS = 1000
+
+
+@dataclass(frozen=True)
+class Board:
+    """What the address asks for: a round of a contest, and one of its divisions."""
+
+    contest: Contest
+    round: Round
+    phase: Phase
+    asked: RoundDivision
+    # All divisions of the round, in their order.
+    all_asked: Sequence[RoundDivision]
+    # The viewer's own entry in the contest.
+    entry: Registration | None
+
+    @property
+    def is_public(self) -> bool:
+        return leaderboards.is_public(self.round)
+
+    @property
+    def is_provisional(self) -> bool:
+        return self.round.books_closed_at is None
+
+    @property
+    def is_own_division(self) -> bool:
+        return self.entry is not None and self.entry.division_id == self.asked.division_id
+
+    @property
+    def is_percentage(self) -> bool:
+        return self.asked.prediction_counted == "percentage"
+
+    @property
+    def is_of_residents(self) -> bool:
+        return self.asked.division.unit_kind == "commune"
+
+
+def _board(slug: str) -> Board | None:
+    """Return the board that the address asks for; None where the contest has no round with divisions.
+
+    Raises NotThere for a round or division that is not there.
+    """
+    contest = contests.find_contest(db.session(), slug)
+    now = db_now(db.session())
+    round = _asked_round(contest) or _newest_public(contest) or contests.round_on_show(contest, now=now)
+    if round is None:
+        return None
+    all_asked = sorted(
+        db.session.scalars(
+            select(RoundDivision)
+            .where(RoundDivision.round_id == round.id)
+            .options(joinedload(RoundDivision.division))
+        ),
+        key=lambda one: one.division.position,
+    )
+    if not all_asked:
+        return None
+    entry = (
+        registrations.of_account(db.session(), current_user.id, contest.id)
+        if current_user.is_authenticated
+        else None
+    )
+    asked = _asked_division(all_asked, entry)
+    return Board(contest, round, contests.phase(round, now=now), asked, all_asked, entry)
+
+
+def _asked_round(contest: Contest) -> Round | None:
+    number = request.args.get("round", "")
+    if not number:
+        return None
+    round = next((one for one in contest.rounds if str(one.number) == number), None)
+    if round is None:
+        raise NotThere("Cuộc thi không có vòng này.")
+    return round
+
+
+def _newest_public(contest: Contest) -> Round | None:
+    return next((one for one in reversed(contest.rounds) if leaderboards.is_public(one)), None)
+
+
+def _asked_division(all_asked: Sequence[RoundDivision], entry: Registration | None) -> RoundDivision:
+    code = request.args.get("division", "")
+    own = entry.division.code if entry else None
+    by_code = {one.division.code: one for one in all_asked}
+    if not code:
+        return by_code.get(own or "", all_asked[0])
+    if code not in by_code:
+        raise NotThere("Vòng này không có bảng thi đó.")
+    return by_code[code]
+
+
+def _page_number() -> int:
+    """Return the asked page; whatever is no page number is the first."""
+    text = request.args.get("page", "")
+    is_number = text.isascii() and text.isdigit() and len(text) <= LARGEST_PAGE_NUMBER_DIGITS
+    return int(text) if is_number else 1
+
+
+def _here(**changes: str | int | None) -> dict[str, str | int]:
+    """Return the filters of this address with some of them changed, for the links of the page."""
+    kept = {
+        name: value for name, value in request.args.items() if name in ("round", "division", "group", "q")
+    }
+    return {name: value for name, value in {**kept, **changes}.items() if value not in (None, "")}
+
+
+def _nothing_to_show(slug: str, board: Board | None) -> ResponseReturnValue:
+    """Say calmly when the board will be shown; no number is on that page."""
+    contest = board.contest if board else contests.find_contest(db.session(), slug)
+    return render_template("leaderboards/frozen.html", contest=contest, board=board, Phase=Phase, here=_here)
+
+
+# --- units ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class UnitLine:
+    """One unit as it is shown."""
+
+    row: UnitStanding
+    group: str
+    rate: str
+    bar: float
+    mean: str
+    # Why it has no rank.
+    note: str
+    is_own: bool
+
+
+@bp.get("/contests/<slug>/leaderboard")
+def units(slug: str) -> ResponseReturnValue:
+    """The units of a round by participation and mean score, in one division."""
+    board = _board(slug)
+    if board is None or not board.is_public:
+        return _nothing_to_show(slug, board)
+    rows = _listed(board)
+    groups = {
+        group: GROUPS.get(group, group) for group in sorted({row.group for row in rows}, key=_group_place)
+    }
+    own = next((row for row in rows if board.is_own_division and row.unit_id == _own_unit(board)), None)
+    words = clean_text(request.args.get("q", "")[:LONGEST_SEARCH])
+    group = _asked_group(groups, own, words)
+    page = _cut(_found(rows, group, words), _page_number())
+    line = _line_maker(board, rows)
+    return render_template(
+        "leaderboards/units.html",
+        contest=board.contest,
+        board=board,
+        groups=groups,
+        group=group,
+        words=words,
+        page=page,
+        lines=[line(row) for row in page.rows],
+        own=line(own) if own else None,
+        full=sum(int(cell["count"]) for cell in board.asked.specification),
+        here=_here,
+        per_residents=PER_RESIDENTS,
+        is_listed={one.id: leaderboards.is_public(one) for one in board.contest.rounds},
+    )
+
+
+def _listed(board: Board) -> Sequence[UnitStanding]:
+    rows = leaderboards.unit_rows(db.session(), board.round.id, board.asked.division_id)
+    return rows if board.asked.is_listed_below_threshold else [row for row in rows if row.rank]
+
+
+def _group_place(group: str) -> tuple[int, str]:
+    known = list(GROUPS)
+    return (known.index(group) if group in known else len(known), group)
+
+
+def _own_unit(board: Board) -> int | None:
+    return board.entry.unit_id if board.entry else None
+
+
+def _asked_group(groups: Mapping[str, str], own: UnitStanding | None, words: str) -> str:
+    """Return the group to show: the asked one, else the viewer's own, else the first; a search is in all."""
+    asked = request.args.get("group", "")
+    if asked:
+        if asked not in groups:
+            raise NotThere("Bảng này không có nhóm đơn vị đó.")
+        return asked
+    if words or not groups:
+        return ""
+    return own.group if own else next(iter(groups))
+
+
+def _found(rows: Sequence[UnitStanding], group: str, words: str) -> list[UnitStanding]:
+    found = [row for row in rows if not group or row.group == group]
+    if words:
+        ids = unit_lists.ids_matching(db.session(), words)
+        found = [row for row in found if row.unit_id in ids]
+    return found
+
+
+def _cut(rows: Sequence[UnitStanding], number: int) -> Page[UnitStanding]:
+    pages = max(1, -(-len(rows) // PAGE_SIZE))
+    number = min(max(1, number), pages)
+    return Page(rows[(number - 1) * PAGE_SIZE : number * PAGE_SIZE], number, pages, len(rows))
+
+
+def _line_maker(board: Board, rows: Sequence[UnitStanding]) -> Callable[[UnitStanding], UnitLine]:
+    """Return what words a row; residents' bars are as long as their share of the group's highest rate."""
+    full = sum(int(cell["count"]) for cell in board.asked.specification)
+    rates = {row.id: Fraction(row.rate) if row.rate else Fraction(0) for row in rows}
+    longest: dict[str, Fraction] = {}
+    for row in rows:
+        longest[row.group] = max(longest.get(row.group, Fraction(0)), rates[row.id])
+
+    def line(row: UnitStanding) -> UnitLine:
+        rate = rates[row.id]
+        if board.is_of_residents:
+            share, words = rate / (longest[row.group] or 1), _cut_off(rate * PER_RESIDENTS)
+        else:
+            share, words = min(rate, Fraction(1)), vn_percent(rate)
+        return UnitLine(
+            row=row,
+            group=GROUPS.get(row.group, row.group),
+            rate=words if row.rate else "–",
+            bar=float(share),
+            mean=_cut_off(Fraction(row.mean) * full) if row.mean else "–",
+            note=_why_no_rank(row, rate, board.asked),
+            is_own=board.is_own_division and row.unit_id == _own_unit(board),
+        )
+
+    return line
+
+
+def _cut_off(number: Fraction) -> str:
+    """Return "12,36", cut off after two digits and not rounded."""
+    return vn_number((number * 100 // 1) / 100, 2)
+
+
+def _why_no_rank(row: UnitStanding, rate: Fraction, asked: RoundDivision) -> str:
+    if row.rank:
+        return ""
+    if not row.headcount:
+        return "Chưa có số người của đơn vị nên chưa xếp hạng"
+    if not row.people:
+        return "Chưa có người dự thi"
+    if rate < Fraction(asked.unit_threshold_percent, 100):
+        return f"Chưa đạt ngưỡng {asked.unit_threshold_percent}% để xếp hạng"
+    return "Chưa đủ điều kiện xếp hạng"
+
+
+# --- individuals ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PersonLine:
+    """One person as the public sees them."""
+
+    row: Standing
+    name: str
+    error: str
+    # Why it stands above the next row.
+    sentence: str
+    is_own: bool
+
+
+@bp.get("/contests/<slug>/leaderboard/individuals")
+def individuals(slug: str) -> ResponseReturnValue:
+    """The people of a round in one division, their names masked."""
+    board = _board(slug)
+    if board is None or not board.is_public:
+        return _nothing_to_show(slug, board)
+    session = db.session()
+    page = leaderboards.people_page(
+        session, board.round.id, board.asked.division_id, number=_page_number(), size=PAGE_SIZE
+    )
+    below = leaderboards.row_below(session, page.rows[-1]) if page.rows else None
+    own = _own_row(board)
+    lines = _person_lines(board, [*page.rows, *([below] if below else [])])[: len(page.rows)]
+    is_on_page = any(line.is_own for line in lines)
+    return render_template(
+        "leaderboards/individuals.html",
+        contest=board.contest,
+        board=board,
+        page=page,
+        lines=lines,
+        own=_person_lines(board, [own])[0] if own and not is_on_page else None,
+        own_page=-(-(own.position or 1) // PAGE_SIZE) if own else None,
+        full=sum(int(cell["count"]) for cell in board.asked.specification),
+        has_error=board.asked.truth is not None,
+        here=_here,
+        is_listed={one.id: leaderboards.is_public(one) for one in board.contest.rounds},
+    )
+
+
+def _own_row(board: Board) -> Standing | None:
+    """Return the viewer's own ranked row in this division."""
+    if not current_user.is_authenticated:
+        return None
+    own = leaderboards.own_standing(db.session(), board.round.id, current_user.id)
+    return own if own and own.position and own.division_id == board.asked.division_id else None
+
+
+def _person_lines(board: Board, rows: Sequence[Standing]) -> list[PersonLine]:
+    granted = accounts.has_consented(db.session(), [row.account_id for row in rows], "publication")
+    lines = []
+    for place, row in enumerate(rows):
+        below = rows[place + 1] if place + 1 < len(rows) else None
+        lines.append(
+            PersonLine(
+                row=row,
+                name=public_name(
+                    row.account.name,
+                    row.account.draw_id,
+                    is_publication_granted=row.account_id in granted,
+                ),
+                error=_error(row.prediction_error, board.is_percentage),
+                sentence=explain(
+                    row.separated_by or "",
+                    _values(row),
+                    _values(below) if below else None,
+                    is_percentage=board.is_percentage,
+                ),
+                is_own=row.account_id == current_user.id,
+            )
+        )
+    return lines
+
+
+def _values(row: Standing) -> Result:
+    """Return what the row is ranked by, its moments in local time."""
+    return Result(
+        attempt="",
+        points=row.points,
+        prediction_error=row.prediction_error,
+        duration_ms=row.duration_ms,
+        submitted_at=row.submitted_at.astimezone(LOCAL_ZONE),
+        attempts_used=row.attempts_used,
+        registered_at=row.registered_at.astimezone(LOCAL_ZONE),
+    )
+
+
+def _error(error: int | None, is_percentage: bool) -> str:
+    if error is None:
+        return "–"
+    return f"{vn_number(error / PERCENT, 5)}%" if is_percentage else vn_number(error)
+
+
+# --- winners -------------------------------------------------------------------------------------
+
+
+@bp.get("/contests/<slug>/winners")
+def winners(slug: str) -> ResponseReturnValue:
+    """The published results of a round: the newest version, or an older one that the address names."""
+    contest = contests.find_contest(db.session(), slug)
+    versions = publishing.versions(db.session(), contest.id)
+    shown = _asked_version(contest, versions)
+    if shown is None:
+        return render_template("leaderboards/no_winners.html", contest=contest, here=_here)
+    return render_template(
+        "leaderboards/winners.html",
+        contest=contest,
+        shown=shown,
+        content=shown.content,
+        newest={one.round_id: one for one in reversed(versions)},
+        versions=[one for one in versions if one.round_id == shown.round_id],
+        percentages=_percentage_divisions(shown.round_id),
+        error=_error,
+        groups=GROUPS,
+        here=_here,
+    )
+
+
+def _asked_version(contest: Contest, versions: Sequence[Publication]) -> Publication | None:
+    """Return the publication to show. Raises NotThere for a round or version that is not there."""
+    round = _asked_round(contest)
+    number = request.args.get("version", "")
+    of_round = [one for one in versions if round is None or one.round_id == round.id]
+    if not number:
+        return of_round[0] if of_round else None
+    shown = next((one for one in of_round if str(one.version) == number), None)
+    if shown is None:
+        raise NotThere("Không có bản công bố này.")
+    return shown
+
+
+def _percentage_divisions(round_id: int) -> frozenset[str]:
+    """Return the codes of the divisions that predicted a percentage."""
+    asked = db.session.scalars(
+        select(RoundDivision)
+        .where(RoundDivision.round_id == round_id, RoundDivision.prediction_counted == "percentage")
+        .options(joinedload(RoundDivision.division))
+    )
+    return frozenset(one.division.code for one in asked)

@@ -148,7 +148,7 @@ class _Platform:
         kill_descendants()  # a job's process that its worker left behind, for example
         self.running_file.unlink(missing_ok=True)
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         if not self.is_stopping:
             self.is_stopping = True
             raise StopRequested

@@ -131,7 +131,10 @@ def seed(session: Session, *, data_key: str, progress: Callable[[int], object]) 
 
 
 def _staff(session: Session, password_hash: str, data_key: str, now: datetime) -> list[Account]:
-    staff = (("tobiensoan", "Tổ biên soạn câu hỏi", "organizer"), ("bantochuc", "Ban Tổ chức hội thi", "organizer"))
+    staff = (
+        ("tobiensoan", "Tổ biên soạn câu hỏi", "organizer"),
+        ("bantochuc", "Ban Tổ chức hội thi", "organizer"),
+    )
     return [
         accounts.create(
             session,
@@ -324,9 +327,13 @@ def _answered(demo: _Demo, person: Person, attempt: Any) -> Sheet:
     keys = _keys(demo.session, attempt.pool_id)
     responses = {}
     for position, item in enumerate(attempt.paper, start=1):
-        right = sorted(LABELS[place] for place, index in enumerate(item["order"]) if index in keys[item["code"]])
+        right = sorted(
+            LABELS[place] for place, index in enumerate(item["order"]) if index in keys[item["code"]]
+        )
         wrong = [label for label in LABELS[: len(item["order"])] if label not in right]
-        responses[str(position)] = right if random.random() < person.ability else [random.choice(wrong or right)]
+        responses[str(position)] = (
+            right if random.random() < person.ability else [random.choice(wrong or right)]
+        )
     prediction = max(0, int(random.gauss(60, 15))) if person.has_prediction else None
     return Sheet(2, 1, "demo", attempt.paper_shape, responses, prediction)
 

@@ -38,7 +38,8 @@ class Account(Base):
     locked_at: Mapped[datetime | None]
 
     roles: Mapped[list["RoleGrant"]] = relationship(
-        back_populates="account", primaryjoin="and_(RoleGrant.account_id == Account.id, RoleGrant.ended_at.is_(None))"
+        back_populates="account",
+        primaryjoin="and_(RoleGrant.account_id == Account.id, RoleGrant.ended_at.is_(None))",
     )
 
 

@@ -18,9 +18,7 @@ class BankItem(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     code: Mapped[str]
 
-    versions: Mapped[list["ItemVersion"]] = relationship(
-        back_populates="item", order_by="ItemVersion.number"
-    )
+    versions: Mapped[list["ItemVersion"]] = relationship(back_populates="item", order_by="ItemVersion.number")
 
 
 class ItemVersion(Base):

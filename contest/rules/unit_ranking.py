@@ -107,7 +107,11 @@ def _judge(one: UnitFacts, rule: UnitRule) -> UnitRow:
         and rate >= rule.threshold
         and present >= rule.minimum_headcount
     )
-    value = _value(rate, mean, one.prize_points, rule.formula) if is_ranked and rate and mean is not None else None
+    value = (
+        _value(rate, mean, one.prize_points, rule.formula)
+        if is_ranked and rate and mean is not None
+        else None
+    )
     return UnitRow(
         unit=one.unit,
         group=one.group,

@@ -31,9 +31,7 @@ def _item(topic: str, entry: dict) -> Item:
         code=entry["code"],
         kind=entry.get("kind", "single"),
         stem=entry["stem"],
-        options=tuple(
-            Option(text, is_pinned=place in pinned) for place, text in enumerate(entry["options"])
-        ),
+        options=tuple(Option(text, is_pinned=place in pinned) for place, text in enumerate(entry["options"])),
         key=_indices(entry["key"]),
         topic=topic,
         level=entry["level"],

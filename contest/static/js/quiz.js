@@ -1,20 +1,19 @@
-// The quiz: shows the plain form one question at a time, keeps the answers on this device until
-// the server has them, saves the whole sheet after every change, and submits the form itself.
-// What is saved when, and what each answer of the server means, is the saving protocol's; the
-// server decides, this page only sends, waits and says what happened.
+// Shows the plain form one question at a time, saves the whole sheet after every change, keeps it
+// on this device until the server has it, and submits the form. The server decides everything.
 
 const $ = (id) => document.getElementById(id);
 const form = $("quiz");
 const facts = form.dataset;
 
 const DEBOUNCE = 800;
-const SPACING = 300; // the server refuses sheets of one attempt within 250 ms
+const SPACING = 300; // the server refuses a second sheet within 250 ms
 const PATIENCE = 15000;
 const LONGEST_WAIT = 30000;
 const LARGEST_PREDICTION = 2 ** 31 - 1;
 
 const OFFLINE = "Mất mạng. Câu trả lời vẫn được giữ trên máy này và sẽ tự gửi khi có mạng.";
 const SUBMIT_LATER = "Mất mạng nên chưa nộp được bài. Câu trả lời vẫn được giữ trên máy này và bài sẽ tự nộp khi có mạng; bạn để nguyên trang này.";
+const TOO_LATE = "Hết giờ khi mất mạng. Bài của bạn được tự nộp với các câu trả lời đã lưu trên máy chủ.";
 const BUSY = "Máy chủ đang bận. Câu trả lời vẫn được giữ trên máy này và sẽ tự gửi lại.";
 
 function make(tag, text, attributes = {}) {
@@ -30,8 +29,7 @@ function clockTime(moment) {
 
 // ---- The answers on the page ----
 
-// Firefox and Chrome may bring back what was ticked before a reload; only the server's word and
-// the outbox count.
+// Browsers may bring back what was ticked before a reload; only the server and the outbox count.
 form.reset();
 
 const inputs = [...form.querySelectorAll(".choice input")];
@@ -87,17 +85,26 @@ function showContent({ responses, prediction }) {
   if (predictionBox) predictionBox.value = predictionText(prediction);
 }
 
-function sameLabels(one, other) {
-  return [...(one || [])].sort().join() === [...(other || [])].sort().join();
+// Where the page differs from another sheet, in words.
+function differences(other) {
+  const mine = contentNow();
+  const labels = (sheet, position) => [...(sheet.responses[position] || [])].sort().join();
+  const names = questions
+    .map((question) => question.dataset.position)
+    .filter((position) => labels(mine, position) !== labels(other, position))
+    .map((position) => `câu ${position}`);
+  if (predictionBox && mine.prediction !== other.prediction) names.push("câu dự đoán");
+  return names;
 }
 
 // ---- The outbox: what the server may not have yet ----
-// At most two sheets: one that an earlier visit of the page sent without hearing back, which is
-// sent again exactly as it was, and the newest one. One seq of an editor names one sheet for ever,
-// so a sheet that has been on its way is never changed; a newer one takes its place.
+// At most two sheets: one that an earlier visit sent without hearing back, to be sent again as it
+// was, and the newest. One seq of an editor names one sheet for ever, so a sheet that has been on
+// its way is never changed; a newer one takes its place.
 
 const key = `sheet:${facts.attempt}`;
-const editor = facts.editor;
+// Made here, because a browser may bring the page itself back from its cache.
+const editor = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => (byte % 36).toString(36)).join("");
 let base = Number(facts.base);
 let lastSeq = Number(facts.seq);
 let queue = [];
@@ -106,8 +113,7 @@ let acknowledged = null;
 function recallOutbox() {
   try {
     const { sheets } = JSON.parse(localStorage.getItem(key)) || { sheets: [] };
-    // What was never sent becomes this visit's, but keeps its base: if the server has moved on
-    // since, it must say so.
+    // What was never sent becomes this visit's, but keeps its base: the server may have moved on.
     return sheets
       .filter((sheet) => sheet.shape === facts.shape)
       .map((sheet) => (sheet.attempted ? sheet : { ...sheet, editor }));
@@ -121,7 +127,7 @@ function keepOutbox() {
     if (queue.length) localStorage.setItem(key, JSON.stringify({ attempt: facts.attempt, sheets: queue }));
     else localStorage.removeItem(key);
   } catch {
-    // A private window or a full disk: the answers are then only on the page and on the server.
+    // A private window or a full disk: then only the page and the server have the answers.
   }
 }
 
@@ -210,13 +216,18 @@ function understand(sheet, response, answer) {
     failures = 0;
     say("");
     setClock(answer.remaining_ms);
+    if (over && answer.remaining_ms > 5000) {
+      // The deadline was moved while the page could not hear of it.
+      over = submitting = form.inert = false;
+    }
     if (answer.stored) stored(sheet, answer);
     else stale(sheet, answer);
   } else if (status === 401) {
     stop("Bạn cần đăng nhập lại để lưu bài. Câu trả lời vẫn được giữ trên máy này.", "Đăng nhập", facts.login);
-  } else if (status === 403) {
+  } else if (status === 403 || status === 404) {
+    // A new session, or somebody else's on this device: the answers wait for their owner.
     stop("Phiên làm việc đã thay đổi. Câu trả lời vẫn được giữ trên máy này; bạn vui lòng tải lại trang.", "Tải lại", location.href);
-  } else if (status === 404 || status === 409) {
+  } else if (status === 409) {
     end(answer || {});
   } else if (status === 429) {
     notBefore = performance.now() + (wait || 1000);
@@ -230,7 +241,7 @@ function understand(sheet, response, answer) {
     notBefore = performance.now() + Math.max(wait, longest / 2) + (Math.random() * longest) / 2;
     schedule(0);
     saveState(status ? "Chưa lưu được" : "Mất mạng", "waiting");
-    say(submitting ? SUBMIT_LATER : status ? BUSY : OFFLINE);
+    say(over ? TOO_LATE : submitting ? SUBMIT_LATER : status ? BUSY : OFFLINE);
   }
 }
 
@@ -253,18 +264,13 @@ function stale(sheet, answer) {
     queue = queue.filter((other) => other !== sheet);
     buildOn(answer.seq);
     if (sheet.editor !== editor && !queue.length) showContent(theirs);
+    else if (!queue.length && differences(theirs).length) stage();
     if (queue.length) schedule(SPACING);
     else saveState(`Đã lưu lúc ${clockTime(answer.saved_at)}`, "saved");
     redraw();
     return;
   }
-  const mine = contentNow();
-  const different = questions
-    .map((question) => question.dataset.position)
-    .filter((position) => !sameLabels(mine.responses[position], theirs.responses[position]))
-    .map((position) => `câu ${position}`);
-  if (predictionBox && mine.prediction !== theirs.prediction) different.push("câu dự đoán");
-
+  const different = differences(theirs);
   const useTheirs = () => {
     queue = [];
     showContent(theirs);
@@ -295,7 +301,7 @@ function stale(sheet, answer) {
     `Trên máy này: ${answeredCount()}/${total} câu đã trả lời.`,
     `Khác nhau ở ${different.join(", ")}.`,
   ], [
-    { label: "Dùng bài đã lưu trên thiết bị kia", run: useTheirs },
+    { label: "Dùng bài đã lưu trên thiết bị kia", run: useTheirs, quiet: true },
     { label: "Giữ câu trả lời trên máy này", run: keepMine, quiet: true },
   ]);
 }
@@ -319,13 +325,12 @@ function end(answer) {
     deadline_passed: ["Đã hết giờ làm bài", `Bài của bạn được chấm với các câu trả lời đã lưu${when}.`],
     voided: ["Lượt thi này đã được hủy", "Ban Tổ chức đã hủy lượt thi này. Bạn xem lý do ở trang kết quả."],
   };
-  const [title, text] = texts[answer.code] || ["Không tìm thấy bài thi", "Bạn vui lòng về trang kết quả hoặc đăng nhập lại."];
+  const [title, text] = texts[answer.code] || texts.submitted;
   ask(title, [answer.stored ? "Câu trả lời của bạn đã được lưu đầy đủ." : text], [{ label: "Xem kết quả", href: facts.result }]);
 }
 
-// Looks again after the page was out of sight: the clock may have stood still, the attempt may
-// have gone on elsewhere.
-let lookedAt = 0;
+// After the page was out of sight: the clock may have stood still, the attempt gone on elsewhere.
+let lookedAt = -Infinity;
 async function lookAgain() {
   if (closed || leaving || performance.now() - lookedAt < 5000) return;
   lookedAt = performance.now();
@@ -334,7 +339,7 @@ async function lookAgain() {
   } else if (acknowledged) {
     send(acknowledged);
   } else {
-    // Nothing was saved from here, so there is no sheet to ask with; read the page again.
+    // Nothing was saved from here, so there is no sheet to ask with.
     try {
       const response = await fetch(location.href);
       if (!response.ok) return;
@@ -427,15 +432,15 @@ const clock = $("clock");
 let endsAt = 0;
 let over = false;
 let warnings = [];
-// The deadline may have been moved while the page was quiet: ask once more, shortly before the end
-// and not all at the same second.
+// The deadline may have been moved while the page was quiet: ask shortly before the end, not all
+// in the same second.
 const askAt = 5 + 10 * Math.random();
 let asked = false;
 
 // performance.now() and not the phone's clock, which may be wrong or be set.
-function setClock(remaining) {
+function setClock(remaining, since = performance.now()) {
   if (!Number.isFinite(remaining)) return;
-  endsAt = performance.now() + remaining;
+  endsAt = since + remaining;
   warnings = [300, 60].filter((seconds) => remaining > seconds * 1000);
   if (remaining > 30000) asked = false;
   tick();
@@ -454,6 +459,7 @@ function tick() {
   }
   if (left <= askAt && !asked) {
     asked = true;
+    lookedAt = -Infinity;
     lookAgain();
   }
   if (left === 0 && !over && !closed) timeIsUp();
@@ -477,7 +483,7 @@ function submit() {
   if (failures || !navigator.onLine) {
     // A form sent now would end on the browser's error page; a save that arrives shows the way.
     stage();
-    say(SUBMIT_LATER);
+    say(over ? TOO_LATE : SUBMIT_LATER);
     schedule(0);
   } else {
     submitForm();
@@ -497,15 +503,17 @@ function submitForm() {
   form.inert = true;
   saveState("Đang nộp bài…");
   form.submit();
-  // Still here: the way is blocked. The person may press again.
   setTimeout(stayHere, 2 * PATIENCE);
 }
 
+// The form did not get through.
 function stayHere() {
-  leaving = false;
-  form.inert = over;
+  leaving = submitting = false;
   inFlight = null;
-  if (over && !closed) submit();
+  form.inert = over;
+  saveState("Chưa nộp được", "stuck");
+  say("Chưa nộp được bài. Câu trả lời vẫn được giữ trên máy này; bạn bấm Nộp bài lần nữa.");
+  if (over) submit();
 }
 
 // ---- One screen at a time ----
@@ -711,6 +719,9 @@ addEventListener("pageshow", (event) => {
 
 document.body.classList.add("is-live");
 for (const id of ["map-button", "quiz-progress", "quiz-foot"]) $(id).hidden = false;
+const [navigation] = performance.getEntriesByType("navigation");
+// After "Back" the browser may show the page as it was; the server knows better.
+if (navigation?.type === "back_forward") location.reload();
 queue = recallOutbox();
 if (queue.length) {
   const last = queue[queue.length - 1];
@@ -721,5 +732,6 @@ if (queue.length) {
 }
 recallPlace();
 go(at, false);
-setClock(Number(facts.remainingMs));
+// From the moment the page began to arrive, which on a slow line is long ago.
+setClock(Number(facts.remainingMs), navigation?.responseStart);
 setInterval(tick, 250);

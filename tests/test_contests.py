@@ -1,0 +1,226 @@
+"""Rounds: opened, ended, closed, their books closed; each step in the log."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
+
+from contest import audit, contests, publishing
+from contest.clock import db_now
+from contest.contests import Phase
+from contest.errors import Conflict
+from contest.extensions import db
+from contest.models import AuditEvent, Pool, Standing
+from contest.pools import pool_items
+from tests import builders
+
+
+@pytest.fixture
+def contest(session):
+    return builders.make_contest()
+
+
+@pytest.fixture
+def round(contest):
+    return builders.open_now(builders.make_round(contest))
+
+
+def actions():
+    return list(db.session.scalars(select(AuditEvent.action).order_by(AuditEvent.id)))
+
+
+def test_opening_commits_the_seed_and_freezes_a_pool_for_each_division(round):
+    pools = db.session.scalars(select(Pool).where(Pool.round_id == round.id)).all()
+
+    assert len(round.seed_commitment) == 64
+    assert [len(pool_items(pool.file)) for pool in pools] == [12, 12]
+    assert actions() == ["round.commit_seed", "round.open"]
+
+
+def test_a_round_opens_once(round):
+    with pytest.raises(Conflict, match="đã được mở"):
+        contests.open_round(
+            db.session(), round, data_key=builders.data_key(), now=round.opens_at, actor_id=None
+        )
+
+
+def test_a_round_does_not_open_on_a_bank_that_is_too_small(contest):
+    builders.make_items(per_cell=2)
+    round = builders.make_round(contest)
+
+    with pytest.raises(Conflict, match="T1/NB cần 3, có 2"):
+        contests.open_round(
+            db.session(), round, data_key=builders.data_key(), now=round.opens_at, actor_id=None
+        )
+
+
+def test_the_pools_of_two_rounds_share_no_item(contest, round):
+    second = builders.make_round(contest)
+
+    with pytest.raises(Conflict, match="cần 3, có 0"):
+        contests.open_round(
+            db.session(), second, data_key=builders.data_key(), now=second.opens_at, actor_id=None
+        )
+
+
+def test_the_seed_stays_sealed_until_the_round_is_closed(round):
+    assert contests.revealed_seed(round, data_key=builders.data_key()) is None
+
+    closed = builders.close(round, with_books=False)
+
+    assert len(contests.revealed_seed(closed, data_key=builders.data_key())) == 32
+
+
+def test_ending_a_round_lets_whoever_sits_keep_their_time(contest, round):
+    sitting = builders.start(builders.make_person(contest), round)
+    deadline = sitting.deadline_at
+    organizer = builders.make_staff()
+
+    contests.end_round(db.session(), round, reason="Bão", now=db_now(db.session()), actor_id=organizer.id)
+    db.session.commit()
+
+    db.session.refresh(sitting)
+    assert sitting.deadline_at == deadline
+    assert contests.phase(round, now=db_now(db.session())) is Phase.CLOSING
+    with pytest.raises(Conflict, match="đã đóng"):
+        builders.start(builders.make_person(contest), round)
+    assert not contests.close_round(db.session(), round.id, now=db_now(db.session()))
+
+
+def test_books_need_a_closed_round_and_close_once(contest, round):
+    organizer = builders.make_staff()
+    with pytest.raises(Conflict, match="chưa đóng"):
+        contests.close_books(db.session(), round, now=db_now(db.session()), actor_id=organizer.id)
+    closed = builders.close(round)
+    with pytest.raises(Conflict, match="đã chốt sổ"):
+        contests.close_books(db.session(), closed, now=db_now(db.session()), actor_id=organizer.id)
+
+
+def test_the_books_count_the_truth_and_order_by_the_prediction(contest, round):
+    near, far, none = (builders.make_person(contest) for _ in range(3))
+    builders.finish_attempt(far, round, prediction=30, took=timedelta(minutes=1))
+    builders.finish_attempt(near, round, prediction=2, took=timedelta(minutes=9))
+    builders.finish_attempt(none, round, took=timedelta(minutes=1))
+    builders.finish_attempt(builders.make_person(contest), round, right=2)
+
+    closed = builders.close(round)
+
+    assert {asked.division.code: asked.truth for asked in closed.divisions} == {
+        "citizens": 3,
+        "officials": None,
+    }
+    ranks = dict(db.session.execute(select(Standing.account_id, Standing.rank)).all())
+    assert (ranks[near.id], ranks[far.id], ranks[none.id]) == (1, 2, 3)
+    errors = dict(db.session.execute(select(Standing.account_id, Standing.prediction_error)).all())
+    assert (errors[near.id], errors[far.id], errors[none.id]) == (1, 27, None)
+
+
+def test_before_the_books_the_prediction_orders_nobody(contest, round):
+    slow, quick = builders.make_person(contest), builders.make_person(contest)
+    builders.finish_attempt(slow, round, prediction=2, took=timedelta(minutes=9))
+    builders.finish_attempt(quick, round, prediction=900, took=timedelta(minutes=1))
+
+    builders.rank(round)
+
+    ranks = dict(db.session.execute(select(Standing.account_id, Standing.rank)).all())
+    assert (ranks[quick.id], ranks[slow.id]) == (1, 2)
+
+
+def test_publishing_gives_the_prizes_and_numbers_the_versions(contest, round):
+    for minutes in range(1, 6):
+        builders.finish_attempt(builders.make_person(contest), round, took=timedelta(minutes=minutes))
+    closed, organizer = builders.close(round), builders.make_staff()
+
+    first = publishing.publish(
+        db.session(),
+        closed,
+        reason="",
+        data_key=builders.data_key(),
+        now=db_now(db.session()),
+        actor_id=organizer.id,
+    )
+
+    assert [(won["prize_title"], won["rank"]) for won in first.content["winners"]] == [
+        ("Giải Nhất", 1),
+        ("Giải Nhì", 2),
+        ("Giải Nhì", 3),
+    ]
+    assert first.sha256 == publishing.content_digest(first.content)
+    with pytest.raises(Conflict, match="lý do"):
+        publishing.publish(
+            db.session(),
+            closed,
+            reason="",
+            data_key=builders.data_key(),
+            now=db_now(db.session()),
+            actor_id=organizer.id,
+        )
+    second = publishing.publish(
+        db.session(),
+        closed,
+        reason="Sửa lỗi chính tả",
+        data_key=builders.data_key(),
+        now=db_now(db.session()),
+        actor_id=organizer.id,
+    )
+    assert second.version == 2
+
+
+def test_a_winner_who_refused_publication_is_masked(contest, round):
+    person = builders.make_person(contest, consents=("participation",))
+    builders.finish_attempt(person, round)
+    closed = builders.close(round)
+
+    (prize, standing, _), *_ = publishing.winners(db.session(), closed, data_key=builders.data_key())
+    published = publishing.publish(
+        db.session(),
+        closed,
+        reason="",
+        data_key=builders.data_key(),
+        now=db_now(db.session()),
+        actor_id=builders.make_staff().id,
+    )
+
+    assert (prize.title, standing.account_id) == ("Giải Nhất", person.id)
+    assert published.content["winners"][0]["name"] == f"Thí sinh {person.draw_id[:6]}"
+
+
+def test_nothing_is_published_before_the_books(contest, round):
+    with pytest.raises(Conflict, match="chốt sổ"):
+        publishing.publish(
+            db.session(),
+            round,
+            reason="",
+            data_key=builders.data_key(),
+            now=db_now(db.session()),
+            actor_id=builders.make_staff().id,
+        )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE audit_events SET reason = 'x'",
+        "DELETE FROM audit_events",
+        "UPDATE publications SET reason = 'x'",
+        "DELETE FROM publications",
+        "UPDATE pools SET version = 2",
+        "UPDATE item_versions SET stem = 'x'",
+        "UPDATE item_versions SET key = '[0]'",
+        "DELETE FROM item_versions",
+    ],
+)
+def test_the_database_refuses_to_change_what_is_final(contest, round, change):
+    with pytest.raises(IntegrityError), db.session.begin_nested():
+        db.session.execute(text(change))
+
+
+def test_the_log_is_chained_and_shows_a_change(contest, round):
+    assert list(audit.broken_links(db.session())) == []
+
+    db.session.execute(text("ALTER TABLE audit_events DISABLE TRIGGER USER"))
+    db.session.execute(text("UPDATE audit_events SET reason = 'khác' WHERE id = 1"))
+    db.session.expire_all()
+
+    assert list(audit.broken_links(db.session())) == [1]
