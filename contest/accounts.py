@@ -24,8 +24,8 @@ CONSENTS = {
         "tổ chức cuộc thi, và biết rằng bài làm dưới mã số ẩn danh có trong dữ liệu mở của vòng thi."
     ),
     "publication": (
-        "Tôi đồng ý công bố họ tên, đơn vị và kết quả của tôi nếu tôi đạt giải; trong danh sách chung tên tôi "
-        "được viết tắt."
+        "Tôi đồng ý công bố họ tên, đơn vị và kết quả của tôi nếu tôi đạt giải; trong danh sách chung "
+        "tên tôi được viết tắt."
     ),
     "contact": "Tôi đồng ý để Ban Tổ chức liên hệ qua số điện thoại này khi tôi đạt giải.",
 }

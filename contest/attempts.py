@@ -169,11 +169,12 @@ WHERE a.public_id = :id AND s.token_hash = :token AND s.account_id = a.account_i
   AND a.submitted_at IS NULL AND a.voided_at IS NULL
   AND {_FITS}
   AND (a.saved_at IS NULL
-       OR a.saved_at NOT BETWEEN statement_timestamp() - interval '250 milliseconds' AND statement_timestamp())
+       OR a.saved_at NOT BETWEEN statement_timestamp() - interval '250 milliseconds'
+                             AND statement_timestamp())
   AND statement_timestamp() - make_interval(secs => :waited)
       < a.deadline_at + a.grace_ms * interval '1 millisecond'
 RETURNING a.saved_at, a.deadline_at, statement_timestamp() - make_interval(secs => :waited) AS now
-""")
+""")  # noqa: S608
 
 # Why a save or a submission changed nothing: no row, no session; no attempt in it, not theirs.
 _WHY_NOT = text("""
@@ -304,7 +305,8 @@ def _judged(facts: Row[Any], outcome: Outcome, sheet: Sheet | None) -> Saved:
 
 
 def _remaining_ms(row: Row[Any]) -> int:
-    return max(0, (row.deadline_at - row.now) // timedelta(milliseconds=1))
+    left: timedelta = row.deadline_at - row.now
+    return max(0, left // timedelta(milliseconds=1))
 
 
 # --- submit --------------------------------------------------------------------------------------
@@ -318,7 +320,7 @@ WHERE a.public_id = :id AND s.token_hash = :token AND s.account_id = a.account_i
   AND statement_timestamp() - make_interval(secs => :waited)
       < a.deadline_at + a.grace_ms * interval '1 millisecond'
 """
-_SUBMIT_WITHOUT_SHEET = text(f"UPDATE attempts a SET {_CLOSE_BY_PERSON} RETURNING a.submitted_at")
+_SUBMIT_WITHOUT_SHEET = text(f"UPDATE attempts a SET {_CLOSE_BY_PERSON} RETURNING a.submitted_at")  # noqa: S608
 
 # With a sheet: judged as a save, without the flood limit. One that was stored already counts as
 # stored; one that does not fit closes the attempt only within the grace, with the stored sheet.
@@ -338,11 +340,11 @@ SET responses = CASE WHEN {_FITS} THEN CAST(:responses AS jsonb) ELSE a.response
            AND a.prediction IS NOT DISTINCT FROM CAST(:prediction AS integer))
        OR statement_timestamp() - make_interval(secs => :waited) >= a.deadline_at)
 RETURNING a.submitted_at
-""")
+""")  # noqa: S608
 
 # An unreadable sheet: closes the attempt only within the grace.
 _SUBMIT_IN_GRACE = text(
-    f"UPDATE attempts a SET {_CLOSE_BY_PERSON}"
+    f"UPDATE attempts a SET {_CLOSE_BY_PERSON}"  # noqa: S608
     "AND statement_timestamp() - make_interval(secs => :waited) >= a.deadline_at RETURNING a.submitted_at"
 )
 
@@ -398,13 +400,14 @@ WHERE id IN (SELECT id FROM attempts
                AND deadline_at + grace_ms * interval '1 millisecond'
                    < statement_timestamp() - make_interval(secs => :margin)
              ORDER BY deadline_at LIMIT :most FOR UPDATE SKIP LOCKED)
+RETURNING id
 """)
 
 
 def close_overdue(session: Session, *, most: int = 500) -> int:
     """Close attempts whose deadline, grace and the sweeper's margin are over; return how many."""
-    result = session.execute(_CLOSE_OVERDUE, {"margin": SWEEP_MARGIN.total_seconds(), "most": most})
-    return int(result.rowcount)  # type: ignore[attr-defined]
+    closed = session.execute(_CLOSE_OVERDUE, {"margin": SWEEP_MARGIN.total_seconds(), "most": most})
+    return len(list(closed))
 
 
 # --- reading -------------------------------------------------------------------------------------

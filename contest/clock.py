@@ -1,16 +1,14 @@
 """The one clock: the database's. Nothing else tells the time to the rules."""
 
 from datetime import datetime
-
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
 from zoneinfo import ZoneInfo
+
+from sqlalchemy import DateTime, func, select
+from sqlalchemy.orm import Session
 
 LOCAL_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
 def db_now(session: Session) -> datetime:
     """Return the database's statement time, aware."""
-    now = session.scalar(select(func.statement_timestamp()))
-    assert now is not None
-    return now
+    return session.execute(select(func.statement_timestamp(type_=DateTime(timezone=True)))).scalar_one()

@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 
 from contest.clock import LOCAL_ZONE
 from contest.contests import Phase, phase
+from contest.errors import NotThere
 from contest.formatting import vn_datetime, vn_duration, vn_number, vn_time
-from contest.models import Publication, Round, UnitStanding
+from contest.models import Publication, Round, RoundDivision, UnitStanding
 from contest.rules.timing import SWEEP_MARGIN
 
 
@@ -52,6 +53,13 @@ def state_of(session: Session, round: Round, *, now: datetime) -> State:
     turn = {Phase.PLANNED: round.opens_at, Phase.OPEN: round.closes_at}.get(stands)
     remaining = max(0, (turn - now) // timedelta(milliseconds=1)) if turn else None
     return State(stands, _next_step(round, stands, versions, now=now), versions, remaining)
+
+
+def division_of(round: Round, code: str | None) -> RoundDivision:
+    """Return the round's division of a code, the first one for any other code. Raises NotThere."""
+    if not round.divisions:
+        raise NotThere("Vòng thi này chưa có bảng thi nào.")
+    return next((asked for asked in round.divisions if asked.division.code == code), round.divisions[0])
 
 
 def _next_step(round: Round, stands: Phase, versions: int, *, now: datetime) -> Step:
@@ -277,7 +285,7 @@ def alerts(round: Round, state: State, counted: Counts, *, now: datetime) -> lis
         *_of_workers(counted),
         *_of_ranking(round, counted, now=now),
         *_of_opening(round, state, now=now),
-        *_of_closing(round, state, counted, now=now),
+        *_of_closing(round, state, now=now),
     ]
     return sorted(found, key=lambda alert: GRAVEST_FIRST.index(alert.kind))
 
@@ -318,14 +326,11 @@ def _of_opening(round: Round, state: State, *, now: datetime) -> Iterator[Alert]
         yield Alert("warning", f"Vòng thi bắt đầu lúc {opens} mà chưa được mở.")
 
 
-def _of_closing(round: Round, state: State, counted: Counts, *, now: datetime) -> Iterator[Alert]:
-    sitting = f"{vn_number(counted.sitting)} người đang làm bài"
+def _of_closing(round: Round, state: State, *, now: datetime) -> Iterator[Alert]:
     if state.phase is Phase.OPEN and round.closes_at - now < LAST_HOUR:
-        left = vn_duration((round.closes_at - now) // timedelta(milliseconds=1))
-        yield Alert("warning", f"Vòng thi đóng sau {left}, lúc {vn_datetime(round.closes_at)}; {sitting}.")
+        yield Alert("warning", f"Chưa đến một giờ nữa vòng thi đóng: {vn_datetime(round.closes_at)}.")
     elif state.phase is Phase.CLOSING:
         yield Alert(
             "info",
-            f"Vòng thi đã hết giờ, không nhận thêm lượt mới; {sitting}, {vn_number(counted.waiting)} bài chờ "
-            "chấm. Vòng tự đóng khi bài cuối cùng được chấm xong.",
+            "Vòng thi đã hết giờ, không nhận thêm lượt mới. Vòng tự đóng khi mọi bài đã nộp và được chấm xong.",
         )

@@ -30,7 +30,9 @@ def vn_number(number: float, digits: int = 0) -> str:
 
 def vn_percent(share: float | Fraction, digits: int = 1) -> str:
     """Return a share of 1 as "87,6%", cut off and not rounded, so that 99,96 % never reads 100 %."""
-    scaled = Fraction(share) * 100 * 10**digits
+    # A quotient that became a float is taken for what it was: 29/100 is stored as 0.28999….
+    exact = Fraction(share).limit_denominator(10**7) if isinstance(share, float) else Fraction(share)
+    scaled = exact * 100 * 10**digits
     return f"{vn_number(scaled.__floor__() / 10**digits, digits)}%"
 
 
@@ -50,8 +52,7 @@ def vn_stopwatch(ms: int) -> str:
 
 
 def vn_points(points: int, unit: int = 840) -> str:
-    """Return points in units of 1/840 as "13" or "12,5"."""
-    whole = Fraction(points, unit)
-    if whole.denominator == 1:
-        return vn_number(int(whole))
-    return vn_number(float(whole), 2).rstrip("0")
+    """Return points in units of 1/840 as "13" or "12,66", cut off after two digits."""
+    whole, rest = divmod(points, unit)
+    decimals = f"{rest * 100 // unit:02d}".rstrip("0")
+    return f"{vn_number(whole)},{decimals}" if decimals else vn_number(whole)

@@ -6,7 +6,7 @@ rows that wait, does what is undone, and may run twice or be lost without harm.
 
 import threading
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 from flask import Flask, current_app
@@ -44,7 +44,7 @@ def score_waiting() -> int:
 class ScoringJob(Job):
     """A job that can only be one of ours: whoever can write to Redis must not choose what runs."""
 
-    allowed = {"contest.jobs.score_waiting": score_waiting}
+    allowed: ClassVar = {"contest.jobs.score_waiting": score_waiting}
 
     @property
     def func(self) -> Any:
@@ -54,15 +54,15 @@ class ScoringJob(Job):
         return self.allowed[self.func_name]
 
     @property
-    def success_callback(self) -> None:  # type: ignore[override]
+    def success_callback(self) -> None:
         """None: callbacks could name any function."""
 
     @property
-    def failure_callback(self) -> None:  # type: ignore[override]
+    def failure_callback(self) -> None:
         """None: callbacks could name any function."""
 
     @property
-    def stopped_callback(self) -> None:  # type: ignore[override]
+    def stopped_callback(self) -> None:
         """None: callbacks could name any function."""
 
     def send_webhooks(self, *args: object, **kwargs: object) -> None:

@@ -72,8 +72,8 @@ def rank_round(session: Session, round: Round, *, now: datetime) -> int:
     return people
 
 
-def _standings(session: Session, round_id: int, division_id: int) -> Sequence[Row[Any]]:
-    return session.execute(
+def _standings(session: Session, round_id: int, division_id: int) -> list[Row[*tuple[Any, ...]]]:
+    rows = session.execute(
         select(
             Standing.id,
             Standing.unit_id,
@@ -89,9 +89,10 @@ def _standings(session: Session, round_id: int, division_id: int) -> Sequence[Ro
         .join(Attempt, Attempt.id == Standing.attempt_id)
         .where(Standing.round_id == round_id, Standing.division_id == division_id)
     ).all()
+    return list(rows)
 
 
-def _rank_people(rows: Sequence[Row[Any]], round: Round, asked: RoundDivision) -> list[Ranked]:
+def _rank_people(rows: Sequence[Row[*tuple[Any, ...]]], round: Round, asked: RoundDivision) -> list[Ranked]:
     results = (
         Result(
             attempt=row.public_id,
@@ -107,7 +108,7 @@ def _rank_people(rows: Sequence[Row[Any]], round: Round, asked: RoundDivision) -
     return rank_results(results, chain_of(round, asked))
 
 
-def _write_places(session: Session, rows: Sequence[Row[Any]], ranked: Sequence[Ranked]) -> None:
+def _write_places(session: Session, rows: Sequence[Row[*tuple[Any, ...]]], ranked: Sequence[Ranked]) -> None:
     id_of = {row.public_id: row.id for row in rows}
     session.execute(
         _WRITE_PLACES,
@@ -121,13 +122,15 @@ def _write_places(session: Session, rows: Sequence[Row[Any]], ranked: Sequence[R
     )
 
 
-def _rank_units(session: Session, asked: RoundDivision, rows: Sequence[Row[Any]]) -> list[UnitRow]:
+def _rank_units(
+    session: Session, asked: RoundDivision, rows: Sequence[Row[*tuple[Any, ...]]]
+) -> list[UnitRow]:
     sums: dict[int, list[int]] = {}
     for row in rows:
-        people = sums.setdefault(row.unit_id, [0, 0, 0])
-        people[0] += 1
-        people[1] += row.points
-        people[2] += row.full_points
+        sum_of_unit = sums.setdefault(row.unit_id, [0, 0, 0])
+        sum_of_unit[0] += 1
+        sum_of_unit[1] += row.points
+        sum_of_unit[2] += row.full_points
     headcounts = select(Headcount).where(Headcount.division_id == asked.division_id).subquery()
     parent = select(Unit.id, Unit.code).subquery()
     units = session.execute(

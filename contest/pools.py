@@ -117,7 +117,7 @@ def _approved(session: Session, day: object) -> list[tuple[str, ItemVersion]]:
         )
         .order_by(ItemVersion.number)
     )
-    newest = {code: version for code, version in rows}
+    newest = dict(rows.all())  # a later number replaces an earlier
     return sorted(newest.items())
 
 

@@ -1,4 +1,4 @@
-"""Scoring: attempts that wait are scored in batches, and each person's standing follows in the same transaction.
+"""Scoring: waiting attempts are scored in batches; standings follow in the same transaction.
 
 The row is the task: submitted_at set, scored_at null. Two workers never take the same row (SKIP
 LOCKED), and doing it twice changes nothing.
@@ -20,7 +20,7 @@ from contest.rules.timing import duration_ms
 BATCH = 300
 
 _TAKE = text("""
-SELECT a.id, a.account_id, a.round_id, a.division_id, a.unit_id, a.pool_id, a.paper, a.responses, a.prediction,
+SELECT a.id, a.account_id, a.round_id, a.division_id, a.unit_id, a.pool_id, a.paper, a.responses,
        a.started_at, a.submitted_at, a.deadline_at, a.extra_ms, a.outage_ms,
        p.sha256 AS pool_sha256, r.duration_ms, r.is_partial, r.attempts_allowed, g.registered_at
 FROM attempts a
@@ -44,8 +44,8 @@ _CLAIM_STANDINGS = text("""
 INSERT INTO standings (round_id, account_id, division_id, unit_id, attempt_id, points, full_points,
                        duration_ms, submitted_at, attempts_used, registered_at, prediction)
 SELECT DISTINCT ON (a.round_id, a.account_id)
-       a.round_id, a.account_id, a.division_id, a.unit_id, a.id, a.points, jsonb_array_length(a.paper) * :point,
-       a.duration_ms, a.submitted_at, 1, g.registered_at, a.prediction
+       a.round_id, a.account_id, a.division_id, a.unit_id, a.id, a.points,
+       jsonb_array_length(a.paper) * :point, a.duration_ms, a.submitted_at, 1, g.registered_at, a.prediction
 FROM attempts a
 JOIN rounds r ON r.id = a.round_id
 JOIN registrations g ON g.contest_id = r.contest_id AND g.account_id = a.account_id

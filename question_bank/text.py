@@ -8,33 +8,45 @@ import nh3
 
 ALLOWED_TAGS = frozenset({"b", "br", "em", "i", "li", "ol", "p", "strong", "sub", "sup", "u", "ul"})
 LONGEST_HTML = 20_000
+MOST_PASSES = 5
 
 # What Word and phones put for a plain character.
 _PLAIN = str.maketrans(
     {"\u00a0": " ", "\u202f": " ", "\u2007": " ", "\ufeff": None, "\u200b": None, "\x00": None}
 )
+_UNSEEN = frozenset({"Cc", "Cf", "Cs"})  # controls, marks of direction, halves of characters
 _ALPHABET = "aăâbcdđeêfghijklmnoôơpqrstuưvwxyz"
 _TONES = "\u0300\u0309\u0303\u0301\u0323"  # huyền, hỏi, ngã, sắc, nặng
 _LETTER_MARKS = "\u0302\u0306\u031b"  # â, ă, ơ
 
 
 def clean_text(text: str) -> str:
-    """Return plain text as it is stored: NFC, without control characters, blanks collapsed."""
-    text = unicodedata.normalize("NFC", text.translate(_PLAIN))
-    text = "".join(
-        char for char in text if char in "\t\n\r" or unicodedata.category(char) not in ("Cc", "Cs")
-    )
-    return re.sub(r"\s+", " ", text).strip()
+    """Return plain text as it is stored: NFC, without what can't be seen, blanks collapsed."""
+    text = re.sub(r"\s+", " ", text.translate(_PLAIN))
+    text = "".join(char for char in text if unicodedata.category(char) not in _UNSEEN)
+    # Composed last: what was left out may have stood between a letter and its accent.
+    return unicodedata.normalize("NFC", re.sub(" +", " ", text)).strip()
 
 
 def clean_html(html: str) -> str:
     """Return limited HTML, safe to show: the tags of ALLOWED_TAGS without attributes.
 
-    bleach decides; nh3 cleans its result once more, because bleach is no longer maintained. Raises
-    ValueError for a text of over LONGEST_HTML characters.
+    bleach decides; nh3 cleans its result once more, because bleach is no longer maintained. Again
+    until nothing changes, so that what is stored comes back from here as it is. Raises ValueError
+    for a text that has or gets over LONGEST_HTML characters, or that does not settle.
     """
-    if len(html) > LONGEST_HTML:
-        raise ValueError(f"more than {LONGEST_HTML} characters")
+    for _ in range(MOST_PASSES):
+        if len(html) > LONGEST_HTML:
+            raise ValueError(f"more than {LONGEST_HTML} characters")
+        cleaned = _cleaned_once(html)
+        if cleaned == html:
+            return html
+        html = cleaned
+    raise ValueError("markup that changes whenever it is read")
+
+
+def _cleaned_once(html: str) -> str:
+    # Composed first: afterwards, an accent on a bracket could undo a tag.
     html = unicodedata.normalize("NFC", html.translate(_PLAIN))
     html = bleach.clean(html, tags=ALLOWED_TAGS, attributes={}, protocols=(), strip=True, strip_comments=True)
     return nh3.clean(html, tags=set(ALLOWED_TAGS), attributes={}, url_schemes=set())
@@ -65,6 +77,9 @@ def sort_key(text: str) -> str:
 
 
 def name_sort_key(name: str) -> str:
-    """Return the sort key of a person's name: given name first, then family and middle names."""
+    """Return the sort key of a person's name: given name first, then family and middle names.
+
+    Each word with its tones decides before the next: all Ảnh stand before all Ánh.
+    """
     words = name.split()
-    return sort_key(" ".join([*words[-1:], *words[:-1]]))
+    return "\x01".join(sort_key(word) for word in [*words[-1:], *words[:-1]])

@@ -91,6 +91,8 @@ def set_up(kind: str) -> None:
     except BlockingIOError:
         say("Another set-up is under way; waiting for it.")
         fcntl.flock(guard, fcntl.LOCK_EX)
+    # What is started holds the lock too: should this process be killed, the next one waits for pip.
+    os.set_inheritable(guard.fileno(), True)
     with guard:
         if not is_installed(wanted):
             make_environment(wanted)
@@ -164,7 +166,12 @@ def quietly(command: list[str], failure: str, total: int = 0) -> None:
     tail: collections.deque[str] = collections.deque(maxlen=20)
     done = 0
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        close_fds=False,
     ) as process:
         for line in process.stdout or ():
             tail.append(line)
@@ -205,4 +212,7 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -118,9 +118,7 @@ def test_two_workers_at_once_score_each_attempt_once_and_choose_the_best(live_ap
     db.session.rollback()
     assert sum(counts) == 24
     assert db.session.scalar(select(func.count()).where(Attempt.scored_at.is_(None))) == 0
-    assert set(db.session.execute(select(Standing.points, Standing.attempts_used))) == {
-        (5 * POINT, 2)
-    }
+    assert set(db.session.execute(select(Standing.points, Standing.attempts_used))) == {(5 * POINT, 2)}
 
 
 def test_a_key_of_several_options_needs_them_all(session, contest):

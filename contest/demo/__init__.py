@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -66,8 +66,8 @@ PRIZES = (
 SOURCE = "Số liệu minh họa"
 # Whoever tries the demo finds these two registered and not started.
 NEWCOMERS = (
-    Person("Nguyễn Thị Lan Anh", "0911000001", datetime(1988, 5, 14).date(), 1, True),
-    Person("Trần Quang Minh", "0911000002", datetime(1979, 9, 2).date(), 1, True),
+    Person("Nguyễn Thị Lan Anh", "0911000001", date(1988, 5, 14), 1, True),
+    Person("Trần Quang Minh", "0911000002", date(1979, 9, 2), 1, True),
 )
 
 
@@ -247,11 +247,9 @@ def _register_people(demo: _Demo) -> None:
     communes = units.listed(demo.session, "commune")
     agencies = units.listed(demo.session, "agency")
     officials, citizens = demo.contest.divisions
-    made = [(person, None) for person in people(demo.random, PEOPLE)]
+    made = [(person, demo.random.choice((officials, citizens))) for person in people(demo.random, PEOPLE)]
     made += [(NEWCOMERS[0], citizens), (NEWCOMERS[1], officials)]
     for person, division in made:
-        if division is None:
-            division = demo.random.choice((officials, citizens))
         registered_at = demo.contest.rounds[0].opens_at - timedelta(minutes=demo.random.randrange(20_000))
         account = accounts.create(
             demo.session,

@@ -6,20 +6,18 @@ from datetime import date, timedelta
 from random import Random
 
 # Family names roughly as often as in the north of Vietnam.
-FAMILIES = (
-    ["Nguyễn"] * 38 + ["Trần"] * 11 + ["Lê"] * 9 + ["Phạm"] * 7 + ["Hoàng"] * 5 + ["Vũ"] * 4 + ["Ngô"] * 3
-    + ["Đỗ", "Đào", "Dương", "Bùi", "Đặng", "Hồ", "Lý", "Giáp", "Thân", "Nghiêm", "Tạ", "Trịnh", "Mai", "Chu"]
-)  # fmt: skip
-MEN = (
-    ["Văn", "Đức", "Quang", "Minh", "Hữu", "Xuân", "Ngọc", "Mạnh", "Công", "Thế"],
-    ["An", "Bình", "Cường", "Dũng", "Đạt", "Giang", "Hải", "Hiếu", "Hùng", "Khánh", "Long", "Nam", "Phong", "Quân",
-     "Sơn", "Thắng", "Toàn", "Trung", "Tuấn", "Việt"],
-)  # fmt: skip
-WOMEN = (
-    ["Thị", "Thị", "Thị", "Ngọc", "Thu", "Thanh", "Minh", "Phương", "Bích", "Kim"],
-    ["Anh", "Chi", "Dung", "Hà", "Hạnh", "Hằng", "Hiền", "Hoa", "Huyền", "Lan", "Linh", "Loan", "Mai", "Nga", "Nhung",
-     "Phương", "Thảo", "Trang", "Vân", "Yến"],
-)  # fmt: skip
+_RARE_FAMILIES = "Ngô Đỗ Đào Dương Bùi Đặng Hồ Lý Giáp Thân Nghiêm Tạ Trịnh Mai Chu"
+_COMMON_FAMILIES = {"Nguyễn": 38, "Trần": 11, "Lê": 9, "Phạm": 7, "Hoàng": 5, "Vũ": 4}
+_MENS_MIDDLES = "Văn Đức Quang Minh Hữu Xuân Ngọc Mạnh Công Thế"
+_MENS_NAMES = "An Bình Cường Dũng Đạt Giang Hải Hiếu Hùng Khánh Long Nam Phong Quân Sơn Thắng Toàn Trung Việt"
+_WOMENS_MIDDLES = "Thị Thị Thị Ngọc Thu Thanh Minh Phương Bích Kim"
+_WOMENS_NAMES = "Anh Chi Dung Hà Hạnh Hằng Hiền Hoa Huyền Lan Linh Loan Mai Nga Nhung Thảo Trang Vân Yến"
+FAMILIES = [
+    *(family for family, often in _COMMON_FAMILIES.items() for _ in range(often)),
+    *_RARE_FAMILIES.split(),
+]
+MEN = (_MENS_MIDDLES.split(), _MENS_NAMES.split())
+WOMEN = (_WOMENS_MIDDLES.split(), _WOMENS_NAMES.split())
 FIRST_BIRTH = date(1958, 1, 1)
 BIRTH_DAYS = 18_000  # to the spring of 2007
 

@@ -1,4 +1,4 @@
-"""Results: standings, which can be rebuilt from the attempts at any time, and publications, which can't change."""
+"""Results: standings, which can be rebuilt from the attempts, and publications, which can't change."""
 
 from datetime import datetime
 from typing import Any
@@ -79,7 +79,7 @@ class UnitStanding(Base):
 
 
 class Publication(Base):
-    """One published version of a round's results: immutable, numbered, with a digest (a trigger refuses changes)."""
+    """One published version of a round's results: numbered, with a digest; a trigger refuses changes."""
 
     __tablename__ = "publications"
     __table_args__ = (

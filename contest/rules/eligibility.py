@@ -9,7 +9,10 @@ OLDEST = 120
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 128
 SHORTEST_STAFF_PASSWORD = 12
 PHONE = re.compile(r"0[35789][0-9]{8}")
-NAME = re.compile(r"[^\W\d_]+(?:['’.-]?[^\W\d_]+)*\.?(?: [^\W\d_]+(?:['’.-]?[^\W\d_]+)*\.?)+")
+# A sign between two letters is never optional here: that would let a long word be taken apart in
+# exponentially many ways.
+_WORD = r"[^\W\d_]+(?:['’.-][^\W\d_]+)*\.?"
+NAME = re.compile(rf"{_WORD}(?: {_WORD})+")
 LONGEST_NAME = 80
 
 

@@ -85,8 +85,9 @@ def _responses(value: object, shape: str) -> dict[str, list[str]]:
             continue
         if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
             raise BadSheet(f"position {position}: not a list of labels")
-        options, many = shape[int(position) * 2 - 2 : int(position) * 2]
-        _check_labels(position, labels, LABELS[: int(options)], many == "m")
+        place = int(position) * 2 - 2
+        known, may_be_many = LABELS[: int(shape[place])], shape[place + 1] == "m"
+        _check_labels(position, labels, known, may_be_many)
         if labels:
             responses[position] = sorted(labels)
     return dict(sorted(responses.items(), key=lambda pair: int(pair[0])))

@@ -9,6 +9,7 @@ from a), `explanation`, `legal_document`, and where they differ from the default
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from question_bank.items import Item, Option
 
@@ -25,7 +26,7 @@ def demo_items(status: str = "approved") -> Iterator[Item]:
                 yield _item(content["topic"], entry)
 
 
-def _item(topic: str, entry: dict) -> Item:
+def _item(topic: str, entry: dict[str, Any]) -> Item:
     pinned = _indices(entry.get("pinned", ""))
     return Item(
         code=entry["code"],

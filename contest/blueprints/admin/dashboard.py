@@ -8,7 +8,7 @@ from datetime import timedelta
 from fractions import Fraction
 from typing import Any, TypeVar
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from contest import contests, dashboards, leaderboards
@@ -44,8 +44,7 @@ def show(round_id: int) -> ResponseReturnValue:
     round = contests.find_round(session, round_id)
     state = dashboards.state_of(session, round, now=now)
     counts, breakdown = _counts(round_id), _breakdown(round_id)
-    wanted = request.args.get("division")
-    asked = next((one for one in round.divisions if one.division.code == wanted), round.divisions[0])
+    asked = dashboards.division_of(round, request.args.get("division"))
     order = request.args.get("sort", "rate")
     order = order if order in UNIT_ORDERS else "rate"
     is_descending = request.args.get("order") != "asc"
@@ -157,12 +156,10 @@ class _Kept:
     until: float = 0
 
 
-_kept: dict[Hashable, _Kept] = {}
-
-
 def _shared(key: Hashable, read: Callable[[], T]) -> T:
     """Return the reading of a key; of many who ask at once, one makes it and the others wait for it."""
-    kept = _kept.setdefault(key, _Kept())
+    readings: dict[Hashable, _Kept] = current_app.extensions.setdefault("dashboard_readings", {})
+    kept = readings.setdefault(key, _Kept())
     with kept.lock:
         began = time.monotonic()
         if began >= kept.until:
@@ -174,7 +171,7 @@ def _shared(key: Hashable, read: Callable[[], T]) -> T:
 
 
 def _counts(round_id: int) -> Counts:
-    return _shared(("counts", db.engine.url, round_id), lambda: dashboards.counts(db.session(), round_id))
+    return _shared(("counts", round_id), lambda: dashboards.counts(db.session(), round_id))
 
 
 def _breakdown(round_id: int) -> Breakdown:
@@ -182,4 +179,4 @@ def _breakdown(round_id: int) -> Breakdown:
         session = db.session()
         return dashboards.breakdown(session, contests.find_round(session, round_id), now=db_now(session))
 
-    return _shared(("breakdown", db.engine.url, round_id), read)
+    return _shared(("breakdown", round_id), read)

@@ -1,15 +1,7 @@
-// What every page has: text size, theme, countdowns, forms that are sent once, search in long
-// lists. Each works on what the page already shows, so a page without this script is complete.
+// Text size, countdowns, forms that are sent once, search in long lists. A page without
+// this script is complete.
 
 const root = document.documentElement;
-
-// Private windows may refuse storage; the choice then lasts for the page.
-function recall(key) {
-  try { return localStorage.getItem(key); } catch { return null; }
-}
-function remember(key, value) {
-  try { localStorage.setItem(key, value); } catch { /* see above */ }
-}
 
 const SMALLEST = -1;
 const LARGEST = 2;
@@ -23,36 +15,25 @@ function setTextSize(size) {
   }
 }
 
+// Private windows may refuse storage; the choice then lasts for the page.
 function textSize() {
-  const size = Number(recall("text-size"));
-  return Number.isInteger(size) ? Math.min(LARGEST, Math.max(SMALLEST, size)) : 0;
+  let size = root.dataset.textSize;
+  try { size = localStorage.getItem("text-size") ?? size; } catch {}
+  return Math.min(LARGEST, Math.max(SMALLEST, Math.round(size) || 0));
 }
 
-function setTheme(theme) {
-  if (theme === "light" || theme === "dark") root.dataset.theme = theme;
-  else delete root.dataset.theme;
-}
-
-// These two run before the first paint.
+// Runs before the first paint.
 setTextSize(textSize());
-setTheme(recall("theme"));
 
 document.addEventListener("click", (event) => {
-  const step = event.target.closest("[data-text-step]");
-  if (step) {
-    const by = Number(step.dataset.textStep);
-    const size = by === 0 ? 0 : Math.min(LARGEST, Math.max(SMALLEST, textSize() + by));
-    remember("text-size", String(size));
-    setTextSize(size);
-  }
-  const theme = event.target.closest("[data-set-theme]");
-  if (theme) {
-    remember("theme", theme.dataset.setTheme);
-    setTheme(theme.dataset.setTheme);
-  }
+  const button = event.target.closest("[data-text-step]");
+  if (!button) return;
+  const step = Number(button.dataset.textStep);
+  const size = step ? Math.min(LARGEST, Math.max(SMALLEST, textSize() + step)) : 0;
+  try { localStorage.setItem("text-size", size); } catch {}
+  setTextSize(size);
 });
 
-// A second press of a button must not send the form again.
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.matches("form[data-once]") || event.defaultPrevented) return;
@@ -73,10 +54,9 @@ addEventListener("pageshow", (event) => {
   }
 });
 
-// Answers that wait on this device (quiz.js keeps them) are no longer needed once the attempt is
-// in, or once the person has chosen between two sheets.
+// quiz.js keeps answers on this device until the attempt is in or the person chose between two sheets.
 function forgetSheet(attempt) {
-  try { localStorage.removeItem(`sheet:${attempt}`); } catch { /* nothing was kept then */ }
+  try { localStorage.removeItem(`sheet:${attempt}`); } catch {}
 }
 const result = /^\/attempts\/([^/]+)\/result/.exec(location.pathname);
 if (result) forgetSheet(result[1]);
@@ -103,14 +83,7 @@ function startCountdowns() {
   }));
   if (!clocks.length) return;
   const draw = () => {
-    const now = performance.now();
-    for (const { element, endsAt } of clocks) {
-      element.textContent = countdownText(endsAt - now);
-      if (endsAt <= now && !element.dataset.ended) {
-        element.dataset.ended = "yes";
-        element.dispatchEvent(new CustomEvent("countdown-end", { bubbles: true }));
-      }
-    }
+    for (const { element, endsAt } of clocks) element.textContent = countdownText(endsAt - performance.now());
   };
   draw();
   setInterval(draw, 1000);
@@ -120,7 +93,7 @@ function fold(text) {
   return text.normalize("NFD").replace(/[\u0300-\u036f]/g, "").replace(/đ/gi, "d").toLowerCase();
 }
 
-// A box above a long <select>: what is typed, with or without accents, leaves only what fits.
+// A box above a long <select>; accents need not be typed.
 function addSearch(select) {
   const options = [...select.options].map((option) => ({
     option, group: option.parentElement, folded: fold(option.textContent),
@@ -150,7 +123,7 @@ function addSearch(select) {
     found.textContent = wanted ? (fits.length ? `Có ${fits.length} mục phù hợp.` : "Không có mục nào phù hợp.") : "";
     if (select.value !== chosen) select.dispatchEvent(new Event("change", { bubbles: true }));
   });
-  // Enter in the box must not send the form half filled.
+  // Enter must not send the form half filled.
   box.addEventListener("keydown", (event) => {
     if (event.key === "Enter") {
       event.preventDefault();

@@ -17,10 +17,9 @@ async function refresh() {
   }
   // Only when they differ, or a screen reader would read the same alerts out every time.
   const shown = document.querySelector("[data-alerts]");
-  if (shown.dataset.last !== alerts) {
-    if (shown.dataset.last !== undefined || shown.innerHTML.trim() !== alerts.trim()) shown.innerHTML = alerts;
-    shown.dataset.last = alerts;
-  }
+  const fresh = document.createElement("template");
+  fresh.innerHTML = alerts;
+  if (fresh.content.textContent.trim() !== shown.textContent.trim()) shown.replaceChildren(fresh.content);
   return true;
 }
 

@@ -1,6 +1,9 @@
 // Shows the plain form one question at a time, saves the whole sheet after every change, keeps it
 // on this device until the server has it, and submits the form. The server decides everything.
 
+// Without dialogs (phones before 2022) the plain form is the better page.
+if (!window.HTMLDialogElement) throw new Error("plain form");
+
 const $ = (id) => document.getElementById(id);
 const form = $("quiz");
 const facts = form.dataset;
@@ -27,7 +30,7 @@ function clockTime(moment) {
   return new Date(moment).toLocaleTimeString("vi-VN", { timeZone: "Asia/Ho_Chi_Minh", hour12: false });
 }
 
-// ---- The answers on the page ----
+// -- The answers on the page
 
 // Browsers may bring back what was ticked before a reload; only the server and the outbox count.
 form.reset();
@@ -85,7 +88,6 @@ function showContent({ responses, prediction }) {
   if (predictionBox) predictionBox.value = predictionText(prediction);
 }
 
-// Where the page differs from another sheet, in words.
 function differences(other) {
   const mine = contentNow();
   const labels = (sheet, position) => [...(sheet.responses[position] || [])].sort().join();
@@ -97,7 +99,7 @@ function differences(other) {
   return names;
 }
 
-// ---- The outbox: what the server may not have yet ----
+// -- The outbox: what the server may not have yet
 // At most two sheets: one that an earlier visit sent without hearing back, to be sent again as it
 // was, and the newest. One seq of an editor names one sheet for ever, so a sheet that has been on
 // its way is never changed; a newer one takes its place.
@@ -105,8 +107,8 @@ function differences(other) {
 const key = `sheet:${facts.attempt}`;
 // Made here, because a browser may bring the page itself back from its cache.
 const editor = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => (byte % 36).toString(36)).join("");
-let base = Number(facts.base);
-let lastSeq = Number(facts.seq);
+let base = Number(facts.seq); // the newest seq known to be stored
+let lastSeq = base;
 let queue = [];
 let acknowledged = null;
 
@@ -126,12 +128,9 @@ function keepOutbox() {
   try {
     if (queue.length) localStorage.setItem(key, JSON.stringify({ attempt: facts.attempt, sheets: queue }));
     else localStorage.removeItem(key);
-  } catch {
-    // A private window or a full disk: then only the page and the server have the answers.
-  }
+  } catch { /* a private window: then only the page and the server have the answers */ }
 }
 
-// Puts what the page shows at the end of the outbox and returns that sheet.
 function stage() {
   let tail = queue[queue.length - 1];
   if (!tail || tail.attempted) {
@@ -156,7 +155,7 @@ function buildOn(seq) {
   keepOutbox();
 }
 
-// ---- Sending ----
+// -- Sending
 
 let inFlight = null;
 let timer = 0;
@@ -192,17 +191,14 @@ async function send(again = null) {
   inFlight = sheet;
   const abort = new AbortController();
   const limit = setTimeout(() => abort.abort(), PATIENCE);
-  let response = null;
-  let answer = null;
+  let response;
+  let answer;
   try {
     response = await put(sheet, abort.signal);
     answer = await response.json().catch(() => null);
-  } catch {
-    response = null;
-  }
+  } catch { /* no network */ }
   clearTimeout(limit);
-  // The page slept in the browser's memory meanwhile and has begun anew.
-  if (inFlight !== sheet) return;
+  if (inFlight !== sheet) return; // the page has begun anew meanwhile
   inFlight = null;
   notBefore = performance.now() + SPACING;
   if (leaving) return;
@@ -210,9 +206,9 @@ async function send(again = null) {
 }
 
 function understand(sheet, response, answer) {
-  const status = response ? response.status : 0;
-  const wait = response ? 1000 * Number(response.headers.get("Retry-After")) || 0 : 0;
-  if (status === 200 && answer && typeof answer.stored === "boolean") {
+  const status = response?.status || 0;
+  const wait = 1000 * response?.headers.get("Retry-After") || 0;
+  if (status === 200 && typeof answer?.stored === "boolean") {
     failures = 0;
     say("");
     setClock(answer.remaining_ms);
@@ -250,23 +246,23 @@ function stored(sheet, answer) {
   queue = queue.filter((other) => other.seq !== sheet.seq || other.editor !== sheet.editor);
   buildOn(answer.seq);
   if (queue.length) {
-    schedule(SPACING);
-  } else {
-    saveState(`Đã lưu lúc ${clockTime(answer.saved_at)}`, "saved");
-    if (submitting) submitForm();
+    schedule(0);
+    return;
   }
+  saved(answer);
+  if (submitting) submitForm();
 }
 
 function stale(sheet, answer) {
   const theirs = answer.sheet;
   if (theirs.editor === sheet.editor && answer.seq > sheet.seq) {
-    // A late answer: a newer sheet of the same page is stored already.
+    // A late answer: the same page has stored a newer sheet.
     queue = queue.filter((other) => other !== sheet);
     buildOn(answer.seq);
     if (sheet.editor !== editor && !queue.length) showContent(theirs);
     else if (!queue.length && differences(theirs).length) stage();
-    if (queue.length) schedule(SPACING);
-    else saveState(`Đã lưu lúc ${clockTime(answer.saved_at)}`, "saved");
+    if (queue.length) schedule(0);
+    else saved(answer);
     redraw();
     return;
   }
@@ -275,7 +271,7 @@ function stale(sheet, answer) {
     queue = [];
     showContent(theirs);
     buildOn(answer.seq);
-    saveState(`Đã lưu lúc ${clockTime(answer.saved_at)}`, "saved");
+    saved(answer);
     redraw();
     if (submitting) submitForm();
   };
@@ -348,13 +344,11 @@ async function lookAgain() {
       if (queue.length || inFlight) return;
       if (!fresh || Number(fresh.dataset.seq) !== base) location.reload();
       else setClock(Number(fresh.dataset.remainingMs));
-    } catch {
-      // Offline: the next change will tell.
-    }
+    } catch { /* the next change will tell */ }
   }
 }
 
-// ---- What the page says ----
+// -- What the page says
 
 const bar = $("save-state");
 const alertBox = $("quiz-alert");
@@ -364,11 +358,15 @@ function saveState(text, state = "") {
   bar.className = `save-state${state ? ` is-${state}` : ""}`;
 }
 
+function saved(answer) {
+  saveState(`Đã lưu lúc ${clockTime(answer.saved_at)}`, "saved");
+}
+
 function announce(text) {
   $("announce").textContent = text;
 }
 
-// What is wrong stays until it is mended; a note goes by itself and gives way to trouble.
+// Trouble stays until it is mended; a note goes by itself.
 let trouble = "";
 function say(text, label = "", href = "") {
   if (text === trouble) return;
@@ -398,16 +396,10 @@ function stop(text, label, href) {
   say(text, label, href);
 }
 
-function openDialog(dialog) {
-  if (dialog.open) return;
-  if (dialog.showModal) dialog.showModal();
-  else dialog.setAttribute("open", "");
-}
-
 // A question that must be answered; nothing is sent until it is.
 function ask(title, lines, actions) {
   const dialog = $("ask");
-  $("map").close?.();
+  $("map").close();
   paused = true;
   $("ask-title").textContent = title;
   $("ask-text").replaceChildren(...lines.map((line) => make("p", line)));
@@ -422,22 +414,22 @@ function ask(title, lines, actions) {
     });
     return button;
   }));
-  openDialog(dialog);
+  if (!dialog.open) dialog.showModal();
 }
 $("ask").addEventListener("cancel", (event) => event.preventDefault());
 
-// ---- The clock ----
+// -- The clock
 
 const clock = $("clock");
 let endsAt = 0;
 let over = false;
-let warnings = [];
+let warnings;
 // The deadline may have been moved while the page was quiet: ask shortly before the end, not all
 // in the same second.
 const askAt = 5 + 10 * Math.random();
 let asked = false;
 
-// performance.now() and not the phone's clock, which may be wrong or be set.
+// Not by the phone's clock, which may be wrong or be set.
 function setClock(remaining, since = performance.now()) {
   if (!Number.isFinite(remaining)) return;
   endsAt = since + remaining;
@@ -468,20 +460,20 @@ function tick() {
 function timeIsUp() {
   over = true;
   form.inert = true;
-  $("map").close?.();
+  $("map").close();
   const count = answeredCount();
   say(`Hết giờ. Đang nộp bài của bạn với ${count}/${total} câu đã trả lời.`);
-  // Thousands may run out of time together; up to two seconds of the grace spread them.
+  // Thousands may run out of time together.
   setTimeout(submit, 2000 * Math.random());
 }
 
-// ---- Submission ----
+// -- Submission
 
 function submit() {
   if (closed || leaving) return;
   submitting = true;
   if (failures || !navigator.onLine) {
-    // A form sent now would end on the browser's error page; a save that arrives shows the way.
+    // The form would end on the browser's error page; a save that arrives shows the way.
     stage();
     say(over ? TOO_LATE : SUBMIT_LATER);
     schedule(0);
@@ -516,7 +508,7 @@ function stayHere() {
   if (over) submit();
 }
 
-// ---- One screen at a time ----
+// -- One screen at a time
 
 const screens = [...form.querySelectorAll("[data-screen]")];
 const review = screens.length - 1;
@@ -582,7 +574,7 @@ function jump(screen) {
   if (screen === screens[at]) button.setAttribute("aria-current", "step");
   button.setAttribute("aria-label", marks.join(", "));
   button.addEventListener("click", () => {
-    $("map").close?.();
+    $("map").close();
     go(screens.indexOf(screen));
   });
   const item = document.createElement("li");
@@ -606,7 +598,6 @@ function drawReview() {
   const names = (some) => some.map((question) => `câu ${question.dataset.position}`).join(", ");
   const parts = [make("p", `Bạn đã trả lời ${total - open.length}/${total} câu.`)];
   if (open.length) {
-    // Many names would only repeat the buttons beneath.
     const which = open.length <= 6 ? `: ${names(open)}` : "";
     parts.push(make("p", `Còn ${open.length} câu chưa trả lời${which}.`, { class: "missing" }), list(open));
   }
@@ -616,7 +607,7 @@ function drawReview() {
   $("review-text").replaceChildren(...parts);
 }
 
-// ---- What the person does ----
+// -- What the person does
 
 function changed() {
   if (closed || leaving || over) return;
@@ -647,7 +638,7 @@ $("previous").addEventListener("click", () => go(at - 1));
 $("next").addEventListener("click", () => go(at + 1));
 $("submit-button").addEventListener("click", submit);
 $("to-review").addEventListener("click", () => {
-  $("map").close?.();
+  $("map").close();
   go(review);
 });
 $("flag").addEventListener("click", () => {
@@ -657,7 +648,7 @@ $("flag").addEventListener("click", () => {
   keepPlace();
 });
 $("map-button").addEventListener("click", () => {
-  openDialog($("map"));
+  $("map").showModal();
   drawMap();
   $("map-list").querySelector("[aria-current]")?.focus();
 });
@@ -715,7 +706,7 @@ addEventListener("pageshow", (event) => {
   }
 });
 
-// ---- Start ----
+// -- Start
 
 document.body.classList.add("is-live");
 for (const id of ["map-button", "quiz-progress", "quiz-foot"]) $(id).hidden = false;
