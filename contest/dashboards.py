@@ -215,10 +215,12 @@ class Breakdown:
 
 def breakdown(session: Session, round: Round, *, now: datetime) -> Breakdown:
     """Return a round's figures by division and over time."""
-    divisions = [
-        DivisionFigures(**row) for row in session.execute(_DIVISIONS, {"round": round.id}).mappings()
-    ]
-    return Breakdown(now, divisions, timeline(session, round, now=now))
+    return Breakdown(now, divisions(session, round.id), timeline(session, round, now=now))
+
+
+def divisions(session: Session, round_id: int) -> list[DivisionFigures]:
+    """Return a round's figures by division."""
+    return [DivisionFigures(**row) for row in session.execute(_DIVISIONS, {"round": round_id}).mappings()]
 
 
 def timeline(session: Session, round: Round, *, now: datetime) -> Timeline:
@@ -332,5 +334,5 @@ def _of_closing(round: Round, state: State, *, now: datetime) -> Iterator[Alert]
     elif state.phase is Phase.CLOSING:
         yield Alert(
             "info",
-            "Vòng thi đã hết giờ, không nhận thêm lượt mới. Vòng tự đóng khi mọi bài đã nộp và được chấm xong.",
+            "Vòng thi đã hết giờ, không nhận thêm lượt mới. Vòng tự đóng khi mọi bài đã nộp và chấm xong.",
         )

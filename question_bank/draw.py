@@ -142,11 +142,24 @@ def shortfalls(pool: Sequence[PoolItem], specification: Sequence[Cell]) -> list[
     short = []
     for place, cell in enumerate(specification):
         fitting = [item for item in pool if cell.takes(item)]
-        taken = sum(
-            min(earlier.count, sum(earlier.takes(item) for item in fitting))
-            for earlier in specification[:place]
-        )
-        sure = max(0, len(fitting) - taken)
+        sure = len(fitting) - _most_taken(fitting, specification[:place])
         if sure < cell.count:
             short.append((cell, sure))
     return short
+
+
+def _most_taken(items: Sequence[PoolItem], cells: Sequence[Cell]) -> int:
+    """Return how many of the items the cells can take in all: a largest matching of items and places."""
+    places = [cell for cell in cells for _ in range(min(cell.count, len(items)))]
+    holders: dict[int, PoolItem] = {}
+
+    def finds_a_place(item: PoolItem, tried: set[int]) -> bool:
+        for number, cell in enumerate(places):
+            if number not in tried and cell.takes(item):
+                tried.add(number)
+                if number not in holders or finds_a_place(holders[number], tried):
+                    holders[number] = item
+                    return True
+        return False
+
+    return sum(finds_a_place(item, set()) for item in items)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 
 from flask import Blueprint, current_app, render_template, url_for
@@ -16,7 +17,17 @@ from contest.clock import db_now
 from contest.contests import Phase
 from contest.extensions import db
 from contest.formatting import vn_datetime, vn_number
-from contest.models import Attempt, Contest, Pool, Prize, Publication, Registration, Round, RoundDivision
+from contest.models import (
+    Attempt,
+    Contest,
+    Pool,
+    Prize,
+    Publication,
+    Registration,
+    Round,
+    RoundDivision,
+    UnitStanding,
+)
 from contest.rules.eligibility import GUARDIAN_AGE
 from contest.rules.explaining import CRITERIA_IN_WORDS
 
@@ -211,8 +222,27 @@ def _participation(contest: Contest, asked: Mapping[int, Sequence[RoundDivision]
         if residents and leaderboards.is_public(round):
             rows = leaderboards.most_active(db.session(), round.id, residents.division_id, most=MOST_ACTIVE)
             if rows:
-                return {"round": round, "division": residents.division, "rows": rows}
+                return {
+                    "round": round,
+                    "division": residents.division,
+                    "lines": _lines(rows),
+                    "is_provisional": round.books_closed_at is None,
+                }
     return None
+
+
+def _lines(rows: Sequence[UnitStanding]) -> list[dict[str, Any]]:
+    """Return units with their people per 1,000 residents, and bars as shares of the highest rate."""
+    rates = [Fraction(row.people, row.headcount or 1) for row in rows]
+    return [
+        {
+            "name": row.unit.name,
+            "people": row.people,
+            "per_thousand": vn_number((rate * 100_000 // 1) / 100, 2),
+            "share": float(rate / rates[0]),
+        }
+        for row, rate in zip(rows, rates, strict=True)
+    ]
 
 
 # --- the rules -----------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ def _choices(contest: Contest) -> dict[str, list[tuple[str, str]]]:
     }
 
 
-def _sought(query: Select[Any], words: str) -> Select[Any]:
+def _sought(query: Select[*tuple[Any, ...]], words: str) -> Select[*tuple[Any, ...]]:
     """Narrow a query that has Account in it: a phone number finds its one person, words a name."""
     if not words:
         return query
@@ -127,7 +127,7 @@ def _sought(query: Select[Any], words: str) -> Select[Any]:
     return query.where(Account.search_text.contains(fold(words), autoescape=True))
 
 
-def _page(query: Select[Any]) -> Page[Row[Any]]:
+def _page(query: Select[*tuple[Any, ...]]) -> Page[Row[Any]]:
     """Return the page of the query that the address asks for, the nearest one that there is."""
     total = db.session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
     pages = max(1, -(-total // PAGE_SIZE))
@@ -156,7 +156,7 @@ def _attempts_of(contest: Contest, people: Sequence[Registration]) -> dict[int, 
     return dict(db.session.execute(query).tuples().all())
 
 
-def _attempt_rows(round: Round) -> Select[Any]:
+def _attempt_rows(round: Round) -> Select[*tuple[Any, ...]]:
     """Return the query of a round's attempts: what staff may know of one, and nothing of its sheet."""
     return (
         select(

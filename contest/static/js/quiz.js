@@ -564,7 +564,7 @@ function jump(screen) {
   const name = screenName(screen);
   const marks = [name];
   const button = make("button", screen.dataset.position || name, { type: "button" });
-  const done = screen.dataset.position ? answered(screen) : predictionNow() !== null;
+  const done = screen.dataset.position ? answered(screen) : Number.isInteger(predictionNow());
   button.classList.toggle("is-answered", done);
   marks.push(done ? "đã trả lời" : "chưa trả lời");
   if (flags.has(screen.dataset.position)) {
