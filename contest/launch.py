@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from pathlib import Path
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 LARGEST_LOG = 5_000_000
+HAS_PROC = Path("/proc/self/stat").exists()  # on Linux
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def adopt_orphans() -> None:
 def kill_descendants() -> None:
     """Kill whatever this process has started, and what that has started.
 
-    Waits with the bare system call, so that it is safe in a signal handler.
+    Waits for them with the bare system call, so that it is safe in a signal handler.
     """
     while descendants := _descendants(os.getpid()):
         for pid in descendants:
@@ -102,17 +103,28 @@ def _descendants(ancestor: int) -> list[int]:
 
 
 def _parents() -> dict[int, int]:
-    """Return the parent of every process that has not ended."""
-    parents = {}
+    """Return the parent of every process that runs, or has ended and waits for our notice."""
+    processes = _from_proc() if HAS_PROC else _from_ps()
+    return {pid: parent for pid, parent, state in processes if state[0] != "Z" or parent == os.getpid()}
+
+
+def _from_proc() -> Iterator[tuple[int, int, str]]:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             # After the name, which may hold blanks and brackets, come the state and the parent.
             state, parent = stat.read_text().rpartition(")")[2].split()[:2]
         except OSError:
             continue
-        if state != "Z" or int(parent) == os.getpid():
-            parents[int(stat.parent.name)] = int(parent)
-    return parents
+        yield int(stat.parent.name), int(parent), state
+
+
+def _from_ps() -> Iterator[tuple[int, int, str]]:
+    with subprocess.Popen(["ps", "-axo", "pid=,ppid=,state="], stdout=subprocess.PIPE, text=True) as ps:
+        lines, _ = ps.communicate()
+    for line in lines.splitlines():
+        pid, parent, state = line.split()
+        if int(pid) != ps.pid:
+            yield int(pid), int(parent), state
 
 
 def _load_prctl() -> Callable[..., object] | None:

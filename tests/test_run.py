@@ -89,7 +89,7 @@ class Run:
         assert text in self.said()
 
     def wait(self) -> int:
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=40)
 
     def pids(self, command: str = "*") -> list[int]:
         """Return the numbers of the processes that were started, dead or alive."""
@@ -248,6 +248,7 @@ def test_a_second_one_on_the_same_data_is_refused(start):
     second = start()
     assert second.wait() == 1
     assert f"are running already (process {first.process.pid})" in second.said()
+    assert (first.data_dir / "running.json").exists()
 
 
 def test_a_failing_step_stops_everything(start):
@@ -297,7 +298,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def until(condition: Callable[[], object], seconds: float = 10) -> None:
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
     give_up_at = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < give_up_at, "it did not happen in time"

@@ -1,6 +1,7 @@
 """Programs that are kept running, with real processes."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ signal.signal(signal.SIGTERM, lambda *_: (print('goodbye', flush=True), sys.exit
 {STAYS}
 """
 HAS_A_CHILD = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {STAYS!r}]); {STAYS}"
+HAS_A_FAR_CHILD = HAS_A_CHILD.replace("])", "], start_new_session=True)")
 
 
 class Watched(Supervisor):
@@ -184,6 +186,38 @@ time.sleep(60)
     until(lambda: not group_exists(child))
 
 
+@pytest.mark.parametrize("has_proc", [True, False], ids=["proc", "ps"])
+def test_killing_all_descendants_reaches_those_with_groups_of_their_own(tmp_path, has_proc):
+    if not has_proc and not shutil.which("ps"):
+        pytest.skip("needs ps")
+    ancestor = f"""
+import sys, time
+from pathlib import Path
+from contest import launch
+launch.HAS_PROC = launch.HAS_PROC and {has_proc}
+launch.adopt_orphans()
+child = launch.launch([sys.executable, "-c", {HAS_A_FAR_CHILD!r}], log=Path("child.log"))
+while Path("child.log").read_text().count("up") < 2:
+    time.sleep(0.02)
+print(*launch._descendants(launch.os.getpid()), flush=True)
+launch.kill_descendants()
+print(*launch._descendants(launch.os.getpid()))
+child.wait()
+"""
+    shown = subprocess.run(
+        [sys.executable, "-c", ancestor],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    before, after = shown.splitlines()
+    assert len(before.split()) == 2
+    assert after == ""
+    assert not any(map(group_exists, map(int, before.split())))
+
+
 def test_a_program_that_is_not_there_is_a_failure_with_its_reason_in_the_log(tmp_path):
     assert launch(["/no/such/program"], log=tmp_path / "log").wait() == 1
     assert (tmp_path / "log").read_text() == "/no/such/program can't be run: No such file or directory\n"
@@ -209,7 +243,7 @@ def group_exists(group: int) -> bool:
     return False
 
 
-def until(condition: Callable[[], object], seconds: float = 10) -> None:
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
     give_up_at = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < give_up_at, "it did not happen in time"

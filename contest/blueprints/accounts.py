@@ -101,6 +101,49 @@ class SecretField(PasswordField):
         self.data = unicodedata.normalize("NFC", valuelist[0]) if valuelist else ""
 
 
+class PersonForm(FlaskForm):  # type: ignore[misc]
+    """Who somebody is."""
+
+    name = LineField(
+        "Họ và tên",
+        [InputRequired("Bạn hãy ghi họ và tên.")],
+        description="Như trên căn cước.",
+    )
+    birth_date = DayField(
+        "Ngày sinh",
+        [InputRequired("Bạn hãy ghi ngày sinh.")],
+        description="Ngày/tháng/năm, ví dụ 05/03/1990. Gõ liền 05031990 cũng được.",
+    )
+    phone = LineField(
+        "Số điện thoại",
+        [InputRequired("Bạn hãy ghi số điện thoại.")],
+        description="Dùng để đăng nhập. Không hiện ra với người khác.",
+    )
+    password = SecretField(
+        "Mật khẩu",
+        [InputRequired("Bạn hãy đặt mật khẩu.")],
+        description="Ít nhất 8 ký tự.",
+    )
+
+    def validate_name(self, field: Field) -> None:
+        """Refuse what is no full name."""
+        if len(field.data) > LONGEST_NAME:
+            raise ValidationError(f"Họ và tên chỉ được dài tối đa {LONGEST_NAME} ký tự.")
+        if not (NAME_SHAPE.fullmatch(field.data) and is_name(field.data)):
+            raise ValidationError("Bạn hãy ghi đầy đủ họ và tên, chỉ dùng chữ cái, ví dụ Nguyễn Văn An.")
+
+    def validate_phone(self, field: Field) -> None:
+        """Refuse what is no Vietnamese mobile number."""
+        if normal_phone(field.data) is None:
+            raise ValidationError("Số điện thoại cần là số di động 10 chữ số, ví dụ 0912 345 678.")
+
+    def validate_password(self, field: Field) -> None:
+        """Refuse a password that is easily guessed."""
+        sentence = refusal(field.data, phone=normal_phone(self.phone.data))
+        if sentence:
+            raise ValidationError(sentence)
+
+
 class EntryForm(FlaskForm):  # type: ignore[misc]
     """In which division, from where and for which unit somebody takes part."""
 
@@ -175,29 +218,9 @@ class EntryForm(FlaskForm):  # type: ignore[misc]
             self[name].errors = [*self[name].errors, sentence]
 
 
-class RegistrationForm(EntryForm):
-    """A new account and its entry."""
+class RegistrationForm(PersonForm, EntryForm):
+    """A new account and its entry, with one consent for each purpose."""
 
-    name = LineField(
-        "Họ và tên",
-        [InputRequired("Bạn hãy ghi họ và tên.")],
-        description="Như trên căn cước.",
-    )
-    birth_date = DayField(
-        "Ngày sinh",
-        [InputRequired("Bạn hãy ghi ngày sinh.")],
-        description="Ngày/tháng/năm, ví dụ 05/03/1990. Gõ liền 05031990 cũng được.",
-    )
-    phone = LineField(
-        "Số điện thoại",
-        [InputRequired("Bạn hãy ghi số điện thoại.")],
-        description="Dùng để đăng nhập. Không hiện ra với người khác.",
-    )
-    password = SecretField(
-        "Mật khẩu",
-        [InputRequired("Bạn hãy đặt mật khẩu.")],
-        description="Ít nhất 8 ký tự.",
-    )
     participation = BooleanField(
         "Tôi đồng ý để Ban Tổ chức xử lý dữ liệu của tôi (bắt buộc để dự thi)",
         [DataRequired("Bạn cần đồng ý với mục này thì mới dự thi được.")],
@@ -208,13 +231,6 @@ class RegistrationForm(EntryForm):
     )
     contact = BooleanField("Tôi đồng ý được liên hệ khi đạt giải", description=accounts.CONSENTS["contact"])
 
-    def validate_name(self, field: Field) -> None:
-        """Refuse what is no full name."""
-        if len(field.data) > LONGEST_NAME:
-            raise ValidationError(f"Họ và tên chỉ được dài tối đa {LONGEST_NAME} ký tự.")
-        if not (NAME_SHAPE.fullmatch(field.data) and is_name(field.data)):
-            raise ValidationError("Bạn hãy ghi đầy đủ họ và tên, chỉ dùng chữ cái, ví dụ Nguyễn Văn An.")
-
     def validate_birth_date(self, field: Field) -> None:
         """Refuse who is too young, or can't have been born on that day."""
         if field.data is None:
@@ -223,17 +239,6 @@ class RegistrationForm(EntryForm):
             registrations.check_birth_date(field.data, self.contest, now=self.now)
         except BadInput as error:
             raise ValidationError(error.sentence) from None
-
-    def validate_phone(self, field: Field) -> None:
-        """Refuse what is no Vietnamese mobile number."""
-        if normal_phone(field.data) is None:
-            raise ValidationError("Số điện thoại cần là số di động 10 chữ số, ví dụ 0912 345 678.")
-
-    def validate_password(self, field: Field) -> None:
-        """Refuse a password that is easily guessed."""
-        sentence = refusal(field.data, phone=normal_phone(self.phone.data))
-        if sentence:
-            raise ValidationError(sentence)
 
     @property
     def consents(self) -> list[str]:

@@ -21,6 +21,7 @@ from contest.clock import db_now
 from contest.errors import BadInput, NotThere, TryAgain
 from contest.extensions import db
 from contest.models import Attempt, Round, RoundDivision
+from contest.rules.prediction import read_count, read_percentage
 from contest.rules.scoring import LABELS, POINT, score
 from contest.rules.sheets import BadSheet, Sheet, read_sheet
 from contest.security import receipt_digest
@@ -211,15 +212,24 @@ def _form_sheet() -> tuple[Sheet | None, float]:
 
 def _sheet_fields(form: MultiDict[str, str]) -> dict[str, Any]:
     """Return the form's fields in the shape of the JSON body: q1, q2, … hold the chosen labels."""
-    prediction = form.get("prediction", "").replace(".", "").replace(" ", "")
     return {
         "seq": _number(form.get("seq", "")),
         "base": _number(form.get("base", "")),
         "editor": form.get("editor", ""),
         "shape": form.get("shape", ""),
         "responses": {name[1:]: form.getlist(name) for name in form if name[:1] == "q"},
-        "prediction": _number(prediction) if prediction else None,
+        "prediction": _form_prediction(form),
     }
+
+
+def _form_prediction(form: MultiDict[str, str]) -> int | str | None:
+    """Return the prediction in its units; a text that is none stays one, for the sheet to refuse."""
+    for name, read in (("prediction", read_count), ("prediction_percent", read_percentage)):
+        text = form.get(name, "").strip()
+        if text:
+            value = read(text)
+            return text if value is None else value
+    return None
 
 
 def _number(text: str) -> int | str:
@@ -246,6 +256,7 @@ def _conflict(public_id: str, sheet: Sheet, saved: Saved, *, submitting: bool) -
         questions=questions,
         stored_prediction=saved.stored.prediction,
         sent_prediction=sheet.prediction,
+        percentage=(_prediction(attempt) or {}).get("percentage", False),
         sheet={
             "seq": saved.stored.seq,
             "next_seq": saved.stored.seq + 1,
@@ -401,7 +412,8 @@ def _prediction(attempt: Attempt) -> dict[str, Any] | None:
     scope = PREDICTION_SCOPES[asked.prediction_over].format(division=attempt.division.name)
     return {
         "question": PREDICTIONS[asked.prediction_counted].format(scope=scope),
-        "hint": "Nhập một số nguyên. Câu này không tính điểm, chỉ dùng để xếp hạng khi bằng điểm.",
+        "hint": "Câu này không tính điểm, chỉ dùng để xếp hạng khi bằng điểm.",
+        "percentage": asked.prediction_counted == "percentage",
         "value": attempt.prediction,
         "truth": asked.truth,
     }

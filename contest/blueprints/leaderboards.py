@@ -187,7 +187,6 @@ def units(slug: str) -> ResponseReturnValue:
         full=sum(int(cell["count"]) for cell in board.asked.specification),
         here=_here,
         per_residents=PER_RESIDENTS,
-        is_listed={one.id: leaderboards.is_public(one) for one in board.contest.rounds},
     )
 
 
@@ -313,9 +312,9 @@ def individuals(slug: str) -> ResponseReturnValue:
         own=_person_lines(board, [own])[0] if own and not is_on_page else None,
         own_page=-(-(own.position or 1) // PAGE_SIZE) if own else None,
         full=sum(int(cell["count"]) for cell in board.asked.specification),
+        truth=_error(board.asked.truth, board.is_percentage),
         has_error=board.asked.truth is not None,
         here=_here,
-        is_listed={one.id: leaderboards.is_public(one) for one in board.contest.rounds},
     )
 
 

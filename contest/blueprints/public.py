@@ -122,7 +122,7 @@ def _step_to_enter() -> Step:
     register = url_for("accounts.register")
     if not current_user.is_authenticated:
         sign_in = ("Đăng nhập", url_for("accounts.login"))
-        return Step("Đăng ký dự thi", register, "Đăng ký một lần cho tất cả các vòng.", other=sign_in)
+        return Step("Đăng ký dự thi", register, "Đăng ký một lần, thi mọi vòng.", other=sign_in)
     if current_user.is_staff:
         admin = url_for("admin_dashboard.index")
         return Step("Vào trang quản trị", admin, "Tài khoản quản trị không dự thi.")

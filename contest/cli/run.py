@@ -58,7 +58,7 @@ class _Platform:
         self.environ = dict(environ)
         self.servers = EmbeddedServers(settings.data_dir) if own_servers else None
         self.supervisor = Supervisor(settings.data_dir / "log", self.environ, _say)
-        self.running_file = settings.data_dir / RUNNING_FILE
+        self.running_file: Path | None = None
         self.look_at_servers_at = 0.0
         self.is_stopping = False
 
@@ -87,6 +87,7 @@ class _Platform:
             self.environ |= dict(zip(URL_NAMES, addresses, strict=True))
         self.environ["CONTEST_DATA_DIR"] = str(self.settings.data_dir)
         if self.settings.env != "prod":
+            self.running_file = self.settings.data_dir / RUNNING_FILE
             _write_running_file(self.running_file, *(self.environ[name] for name in URL_NAMES))
         self._do("migrate")
         if self.settings.env != "prod":
@@ -146,7 +147,11 @@ class _Platform:
         if self.servers:
             self.servers.stop()
         kill_descendants()  # a job's process that its worker left behind, for example
-        self.running_file.unlink(missing_ok=True)
+        self._remove_running_file()
+
+    def _remove_running_file(self) -> None:
+        if self.running_file:  # one that is there without us is another's
+            self.running_file.unlink(missing_ok=True)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         if not self.is_stopping:
@@ -157,7 +162,7 @@ class _Platform:
     def _end_at_once(self) -> NoReturn:
         """Kill everything and end: what is stored survives that, as it survives a power cut."""
         kill_descendants()
-        self.running_file.unlink(missing_ok=True)
+        self._remove_running_file()
         os._exit(0)
 
 

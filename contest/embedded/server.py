@@ -15,10 +15,9 @@ from pathlib import Path
 import psycopg
 
 from contest.embedded.runtime import EmbeddedError, Runtime, give
-from contest.launch import User, fresh_log, kill_group, launch
+from contest.launch import HAS_PROC, User, fresh_log, kill_group, launch
 
 READY_WITHIN = 120  # seconds; a recovery after a crash may take long
-HAS_PROC = Path("/proc/self/cwd").exists()  # on Linux
 
 
 class Server:

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any, TypeVar
 
@@ -87,6 +87,12 @@ def figures(round_id: int) -> ResponseReturnValue:
 def vn_per_thousand(share: str) -> str:
     """Return a fraction of residents as "3,25" per 1,000, cut off and not rounded."""
     return vn_number((Fraction(share) * 100_000).__floor__() / 100, 2)
+
+
+@bp.app_template_filter()
+def vn_moment(at: datetime) -> str:
+    """Return "08:46:06 23/11", for dense tables of one round."""
+    return at.astimezone(LOCAL_ZONE).strftime("%H:%M:%S %d/%m")
 
 
 @bp.app_template_filter()

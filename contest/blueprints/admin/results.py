@@ -1,3 +1,254 @@
-from flask import Blueprint
+"""Results: standings as staff see them, the winners to be, and every published version."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+from flask import Blueprint, current_app, flash, redirect, render_template, request, send_file, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from sqlalchemy import Row, select
+from sqlalchemy.orm import joinedload
+
+from contest import accounts, contests, dashboards, leaderboards, publishing, workbooks
+from contest.clock import LOCAL_ZONE, db_now
+from contest.errors import NotThere
+from contest.extensions import db
+from contest.models import Account, Prize, Publication, Round, RoundDivision, Standing
+from contest.models.units import GROUPS
+from contest.rules.explaining import CRITERIA_IN_WORDS, PERCENT, explain
+from contest.rules.naming import public_name
+from contest.rules.ranking import Result
+from question_bank.text import clean_text
 
 bp = Blueprint("admin_results", __name__, url_prefix="/admin")
+
+ROUND = "/rounds/<int(max=2147483647):round_id>"
+PAGE_SIZE = 50
+LONGEST_REASON = 300
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+@bp.get(f"{ROUND}/standings")
+def individuals(round_id: int) -> ResponseReturnValue:
+    """Show a division's people in their order, under their full names."""
+    session = db.session()
+    round = contests.find_round(session, round_id)
+    asked = dashboards.division_of(round, request.args.get("division"))
+    page = leaderboards.people_page(
+        session,
+        round.id,
+        asked.division_id,
+        number=request.args.get("page", 1, type=int),
+        size=PAGE_SIZE,
+    )
+    return render_template(
+        "admin/results/individuals.html",
+        contest=round.contest,
+        round=round,
+        state=dashboards.state_of(session, round, now=db_now(session)),
+        asked=asked,
+        chain=leaderboards.chain_of(round, asked),
+        criteria=CRITERIA_IN_WORDS,
+        page=page,
+        sentences=_sentences(asked, page.rows),
+        percent=_percent(asked),
+    )
+
+
+@bp.get(f"{ROUND}/standings/units")
+def units(round_id: int) -> ResponseReturnValue:
+    """Show a division's units in their order within each group."""
+    session = db.session()
+    round = contests.find_round(session, round_id)
+    asked = dashboards.division_of(round, request.args.get("division"))
+    rows = leaderboards.unit_rows(session, round.id, asked.division_id)
+    groups = {row.group: [one for one in rows if one.group == row.group] for row in rows}
+    return render_template(
+        "admin/results/units.html",
+        contest=round.contest,
+        round=round,
+        state=dashboards.state_of(session, round, now=db_now(session)),
+        asked=asked,
+        groups=[(GROUPS.get(group, group), members) for group, members in groups.items()],
+    )
+
+
+@bp.get(f"{ROUND}/results")
+def show(round_id: int) -> ResponseReturnValue:
+    """Show the winners as the standings are now, what differs from the last version, and all versions."""
+    session = db.session()
+    round = contests.find_round(session, round_id)
+    awards = _awards(round) if round.books_closed_at else []
+    last = contests.newest_publication(session, round_id)
+    return render_template(
+        "admin/results/show.html",
+        contest=round.contest,
+        round=round,
+        state=dashboards.state_of(session, round, now=db_now(session)),
+        awards=awards,
+        last=last,
+        changes=_changes(last, awards) if last else [],
+        versions=_versions(round_id),
+        percents={asked.division_id: _percent(asked) for asked in round.divisions},
+    )
+
+
+@bp.post(f"{ROUND}/publications")
+def publish(round_id: int) -> ResponseReturnValue:
+    """Publish the results as they are now, as the next version."""
+    session = db.session()
+    round = contests.find_round(session, round_id)
+    publication = publishing.publish(
+        session,
+        round,
+        reason=clean_text(request.form.get("reason", ""))[:LONGEST_REASON],
+        data_key=current_app.config["CONTEST"].data_key,
+        now=db_now(session),
+        actor_id=current_user.id,
+    )
+    db.session.commit()
+    flash(f"Đã công bố kết quả, bản số {publication.version}.", "success")
+    return redirect(url_for("admin_results.show", round_id=round_id), 303)
+
+
+@bp.get(f"{ROUND}/publications/<int(max=2147483647):version>.xlsx")
+def workbook(round_id: int, version: int) -> ResponseReturnValue:
+    """Give a published version as XLSX."""
+    publication = db.session.scalar(
+        select(Publication)
+        .where(Publication.round_id == round_id, Publication.version == version)
+        .options(joinedload(Publication.round))
+    )
+    if publication is None:
+        raise NotThere("Không có bản công bố này.")
+    return send_file(
+        BytesIO(workbooks.publication_workbook(publication)),
+        mimetype=XLSX,
+        as_attachment=True,
+        download_name=f"Kết quả vòng {publication.round.number}, bản {version}.xlsx",
+        max_age=0,
+    )
+
+
+# --- standings -----------------------------------------------------------------------------------
+
+
+def _sentences(asked: RoundDivision, rows: Sequence[Standing]) -> dict[int, str]:
+    """Return the sentence beside each row, by the row's id: what separates it from the next one."""
+    if not rows:
+        return {}
+    after = db.session.scalar(
+        select(Standing)
+        .where(
+            Standing.round_id == asked.round_id,
+            Standing.division_id == asked.division_id,
+            Standing.position == (rows[-1].position or 0) + 1,
+        )
+        .options(joinedload(Standing.attempt))
+    )
+    below = [*rows[1:], after]
+    return {
+        row.id: explain(
+            row.separated_by or "",
+            _result(row),
+            _result(following) if following else None,
+            is_percentage=asked.prediction_counted == "percentage",
+        )
+        for row, following in zip(rows, below, strict=True)
+    }
+
+
+def _percent(asked: RoundDivision) -> int:
+    """Return how many whole numbers of a prediction make one per cent; 1 where people are counted."""
+    return PERCENT if asked.prediction_counted == "percentage" else 1
+
+
+def _result(row: Standing) -> Result:
+    return Result(
+        attempt=row.attempt.public_id,
+        points=row.points,
+        prediction_error=row.prediction_error,
+        duration_ms=row.duration_ms,
+        submitted_at=row.submitted_at.astimezone(LOCAL_ZONE),
+        attempts_used=row.attempts_used,
+        registered_at=row.registered_at.astimezone(LOCAL_ZONE),
+    )
+
+
+# --- winners -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Award:
+    """A prize and who would get it, with the name that would be published."""
+
+    prize: Prize
+    standing: Standing
+    is_by_lot: bool
+    public_name: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """A person's prize as last published and as it would be now; None for no prize."""
+
+    name: str
+    unit: str
+    before: str | None
+    after: str | None
+
+
+def _awards(round: Round) -> list[Award]:
+    session = db.session()
+    won = publishing.winners(session, round, data_key=current_app.config["CONTEST"].data_key)
+    granted = accounts.has_consented(session, [row.account_id for _, row, _ in won], "publication")
+    return [
+        Award(
+            prize,
+            row,
+            is_by_lot,
+            public_name(
+                row.account.name,
+                row.account.draw_id,
+                is_publication_granted=row.account_id in granted,
+                is_winner=True,
+            ),
+        )
+        for prize, row, is_by_lot in won
+    ]
+
+
+def _changes(last: Publication, awards: Sequence[Award]) -> list[Change]:
+    """Return whose prize differs from the last published version."""
+    before = {row["attempt"]: row for row in last.content["winners"]}
+    after = {award.standing.attempt.public_id: award for award in awards}
+    changes = []
+    for attempt, award in after.items():
+        old = before.get(attempt)
+        if old is None or old["prize"] != award.prize.code:
+            standing = award.standing
+            title = old["prize_title"] if old else None
+            changes.append(Change(standing.account.name, standing.unit.name, title, award.prize.title))
+    for attempt, old in before.items():
+        if attempt not in after:
+            changes.append(Change(old["name"], old["unit"], old["prize_title"], None))
+    return changes
+
+
+def _versions(round_id: int) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Return the published versions without their contents, the newest first."""
+    return db.session.execute(
+        select(
+            Publication.version,
+            Publication.kind,
+            Publication.published_at,
+            Publication.reason,
+            Publication.sha256,
+            Account.name.label("published_by"),
+        )
+        .join(Publication.published_by)
+        .where(Publication.round_id == round_id)
+        .order_by(Publication.version.desc())
+    ).all()

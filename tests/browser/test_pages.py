@@ -1,0 +1,134 @@
+"""Every main page at 360 and 1280 pixels: axe finds nothing, the weight is small, a picture is made."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.browser.conftest import DESK, PHONE, PICTURES, Devices, Site, sign_in
+
+pytestmark = pytest.mark.browser
+SLUG = "dich-vu-cong-truc-tuyen-2026"
+FIRST_VISIT_BYTES, QUIZ_BYTES = 60_000, 40_000
+PUBLIC = {
+    "landing": "/",
+    "rules": f"/contests/{SLUG}/rules",
+    "privacy": "/privacy",
+    "register": "/register",
+    "login": "/login",
+    "units": f"/contests/{SLUG}/leaderboard?round=1",
+    "units-closed": f"/contests/{SLUG}/leaderboard?round=2",
+    "individuals": f"/contests/{SLUG}/leaderboard/individuals?round=1",
+    "winners": f"/contests/{SLUG}/winners?round=1",
+    "not-found": "/no-such-page",
+}
+ADMIN = {
+    "admin-dashboard": "/admin/rounds/{round}/dashboard",
+    "admin-participants": "/admin/participants",
+    "admin-attempts": "/admin/rounds/{round}/attempts",
+    "admin-round": "/admin/rounds/{round}",
+    "admin-round-planned": "/admin/rounds/{planned}",
+    "admin-individuals": "/admin/rounds/{first}/standings",
+    "admin-units": "/admin/rounds/{first}/standings/units",
+    "admin-results": "/admin/rounds/{first}/results",
+}
+
+
+def look(page: Page, name: str) -> list[str]:
+    """Make a picture of the page and return what axe finds and what runs out of the screen."""
+    width = page.viewport_size["width"] if page.viewport_size else 0
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / f"{name}-{width}.png", full_page=True)
+    findings = [f"{name} {width}: {one['id']}: {one['help']}" for one in Axe().run(page).response["violations"]]
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    if overflow > 0:
+        findings.append(f"{name} {width}: the page is {overflow} px wider than the screen")
+    if page.locator("h1").count() != 1:
+        findings.append(f"{name} {width}: {page.locator('h1').count()} h1")
+    return findings
+
+
+def rounds(site: Site) -> dict[str, int]:
+    found = dict(site.execute("SELECT number, id FROM rounds"))
+    return {"first": found[1], "round": found[2], "planned": found[3]}
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_public_pages_have_no_accessibility_finding(devices: Devices, viewport, scheme) -> None:
+    page = devices.open(viewport=viewport, color_scheme=scheme)
+    findings = []
+    for name, address in PUBLIC.items():
+        page.goto(address)
+        findings += look(page, name if scheme == "light" else f"{name}-dark")
+    assert findings == []
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
+def test_admin_pages_have_no_accessibility_finding(devices: Devices, site: Site, viewport) -> None:
+    page = devices.open(viewport=viewport)
+    sign_in(page, "bantochuc", site.password)
+    findings = []
+    for name, address in ADMIN.items():
+        page.goto(address.format(**rounds(site)))
+        findings += look(page, name)
+    assert findings == []
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
+def test_a_participants_own_pages_have_no_accessibility_finding(devices: Devices, site: Site, viewport) -> None:
+    page = devices.open(viewport=viewport)
+    sign_in(page, "0900000001", site.password)  # one of the 400 people: has finished the first round
+    findings = []
+    page.goto("/me")
+    findings += look(page, "me")
+    page.get_by_role("link", name=re.compile("Xem|Kết quả")).first.click()
+    page.wait_for_load_state()
+    findings += look(page, "result")
+    ((code,),) = site.execute("SELECT receipt_code FROM attempts WHERE submitted_at IS NOT NULL LIMIT 1")
+    page.goto(f"/receipts/{code}")
+    findings += look(page, "receipt")
+    assert findings == []
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["with script", "without script"])
+@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
+def test_the_quiz_has_no_accessibility_finding(devices: Devices, site: Site, viewport, javascript) -> None:
+    page = devices.open(viewport=viewport, javascript=javascript)
+    sign_in(page, "0911000001", site.password)
+    page.goto("/")
+    page.locator("form[action$='/attempts'] button, a[href*='/attempts/']").first.click()
+    page.wait_for_url(re.compile("/attempts/"))
+    name = "quiz" if javascript else "quiz-plain"
+    if javascript:
+        assert look(page, name) == []
+        page.locator("#map-button").click()
+        assert look(page, "quiz-map") == []
+    else:
+        page.screenshot(path=PICTURES / f"{name}-{viewport['width']}.png", full_page=True)
+
+
+def weight(page: Page, address: str) -> int:
+    """Return the bytes over the wire of everything that a first visit loads."""
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    sizes: list[int] = []
+    session.on("Network.loadingFinished", lambda event: sizes.append(int(event["encodedDataLength"])))
+    page.goto(address, wait_until="networkidle")
+    return sum(sizes)
+
+
+def test_a_first_visit_is_light(devices: Devices) -> None:
+    assert weight(devices.open(), "/") <= FIRST_VISIT_BYTES
+
+
+def test_the_quiz_page_is_light(devices: Devices, site: Site) -> None:
+    page = devices.open()
+    sign_in(page, "0911000002", site.password)
+    page.goto("/")
+    page.get_by_role("button", name="Vào thi").first.click()
+    page.wait_for_url(re.compile("/attempts/"))
+    fresh = devices.open()
+    fresh.context.add_cookies(page.context.cookies())
+    assert weight(fresh, page.url) <= QUIZ_BYTES
