@@ -28,6 +28,7 @@ from question_bank.text import clean_text
 bp = Blueprint("leaderboards", __name__)
 
 PAGE_SIZE = 50
+IN_SIGHT = 5
 LONGEST_SEARCH = 80
 LARGEST_PAGE_NUMBER_DIGITS = 6
 PER_RESIDENTS = 1000
@@ -142,6 +143,11 @@ def _nothing_to_show(slug: str, board: Board | None) -> ResponseReturnValue:
     return render_template("leaderboards/frozen.html", contest=contest, board=board, Phase=Phase, here=_here)
 
 
+def _is_in_sight(lines: Sequence["UnitLine | PersonLine"]) -> bool:
+    """Tell whether the viewer's own line is among the first of a page, so that it need not be pinned."""
+    return any(line.is_own for line in lines[:IN_SIGHT])
+
+
 # --- units ---------------------------------------------------------------------------------------
 
 
@@ -174,6 +180,7 @@ def units(slug: str) -> ResponseReturnValue:
     group = _asked_group(groups, own, words)
     page = _cut(_found(rows, group, words), _page_number())
     line = _line_maker(board, rows)
+    lines = [line(row) for row in page.rows]
     return render_template(
         "leaderboards/units.html",
         contest=board.contest,
@@ -182,8 +189,8 @@ def units(slug: str) -> ResponseReturnValue:
         group=group,
         words=words,
         page=page,
-        lines=[line(row) for row in page.rows],
-        own=line(own) if own else None,
+        lines=lines,
+        pinned=line(own) if own and not _is_in_sight(lines) else None,
         full=sum(int(cell["count"]) for cell in board.asked.specification),
         here=_here,
         per_residents=PER_RESIDENTS,
@@ -302,14 +309,13 @@ def individuals(slug: str) -> ResponseReturnValue:
     below = leaderboards.row_below(session, page.rows[-1]) if page.rows else None
     own = _own_row(board)
     lines = _person_lines(board, [*page.rows, *([below] if below else [])])[: len(page.rows)]
-    is_on_page = any(line.is_own for line in lines)
     return render_template(
         "leaderboards/individuals.html",
         contest=board.contest,
         board=board,
         page=page,
         lines=lines,
-        own=_person_lines(board, [own])[0] if own and not is_on_page else None,
+        pinned=_person_lines(board, [own])[0] if own and not _is_in_sight(lines) else None,
         own_page=-(-(own.position or 1) // PAGE_SIZE) if own else None,
         full=sum(int(cell["count"]) for cell in board.asked.specification),
         truth=_error(board.asked.truth, board.is_percentage),
