@@ -1,15 +1,12 @@
 """The contest platform: create_app() makes the Flask application."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask
-from werkzeug.middleware.proxy_fix import ProxyFix
+if TYPE_CHECKING:
+    from flask import Flask
 
-from contest import jobs, logs, models, responses, signing_in  # noqa: F401  (models: for the mappers)
-from contest.blueprints import BLUEPRINTS
-from contest.extensions import db, migrate
-from contest.settings import Settings
+    from contest.settings import Settings
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 # The largest body: an answer sheet, or a form.
@@ -22,8 +19,17 @@ SESSION_TIMEOUTS = (
 )
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: "Settings | None" = None) -> "Flask":
     """Return the application for the given settings, or those of the environment."""
+    # Imported here, so that the supervisor, which imports this package too, stays small and quick.
+    from flask import Flask
+    from werkzeug.middleware.proxy_fix import ProxyFix
+
+    from contest import jobs, logs, models, responses, signing_in  # noqa: F401  (models: the mappers)
+    from contest.blueprints import BLUEPRINTS
+    from contest.extensions import db, migrate
+    from contest.settings import Settings
+
     settings = settings or Settings.from_env()
     app = Flask(__name__)
     app.config.update(
@@ -54,7 +60,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-def _engine_options(settings: Settings) -> dict[str, Any]:
+def _engine_options(settings: "Settings") -> dict[str, Any]:
     return {
         "pool_size": settings.web_threads,
         "max_overflow": 2,

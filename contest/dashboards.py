@@ -296,7 +296,7 @@ def _of_workers(counted: Counts) -> Iterator[Alert]:
     seconds = counted.oldest_waiting_seconds
     longest = vn_duration(int(seconds * 1000))
     waits = f"{vn_number(counted.waiting)} bài chờ chấm, bài lâu nhất đã chờ {longest}"
-    safe = "Bài đã nộp vẫn an toàn; cần kiểm tra máy chủ."
+    safe = "Những gì đã lưu vẫn an toàn; cần kiểm tra máy chủ."
     if seconds > NO_WORKER_HEARD:
         yield Alert("error", f"Không thấy tiến trình chấm bài nào làm việc: {waits}. {safe}")
     elif seconds > SCORING_IS_SLOW:

@@ -1,5 +1,6 @@
 """What every response carries, the pages for what goes wrong, and what all templates may use."""
 
+import gzip
 import hashlib
 import secrets
 from functools import lru_cache
@@ -41,10 +42,13 @@ SENTENCES = {
 SORRY = ("Hệ thống gặp lỗi", "Đã có lỗi ngoài dự kiến. Những gì bạn đã lưu vẫn an toàn.")
 BUSY = "Hệ thống đang bận. Những gì bạn đã lưu vẫn an toàn; bạn vui lòng thử lại sau ít giây."
 RETRY_AFTER_SECONDS = 2
+SMALLEST_COMPRESSED = 1_000
+COMPRESSION_LEVEL = 5
 
 
 def init_app(app: Flask) -> None:
     """Set headers, error pages, filters and globals."""
+    app.after_request(_compress)
     app.after_request(_set_headers)
     app.register_error_handler(ContestError, _refusal)
     app.register_error_handler(NotSignedIn, _not_signed_in)
@@ -78,6 +82,20 @@ def _set_headers(response: Response) -> Response:
     policy = g.get("policy")
     if response.status_code >= 400 or policy is None or not policy.public_seconds:
         response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _compress(response: Response) -> Response:
+    """Compress a page for the wire; a proxy in front may do it instead and then asks for none."""
+    if (
+        response.mimetype in ("text/html", "application/json")
+        and not response.is_streamed
+        and request.accept_encodings["gzip"] > 0
+        and len(response.get_data()) >= SMALLEST_COMPRESSED
+    ):
+        response.set_data(gzip.compress(response.get_data(), COMPRESSION_LEVEL, mtime=0))
+        response.headers["Content-Encoding"] = "gzip"
+        response.vary.add("Accept-Encoding")
     return response
 
 

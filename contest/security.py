@@ -26,6 +26,7 @@ _NOBODYS_HASH = _hasher.hash(secrets.token_hex(16))
 
 SEAL_VERSION = b"\x01"
 NONCE_BYTES = 12
+CSRF_BYTES = 32  # of SHA-256
 RECEIPT_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U
 RECEIPT_LENGTH = 12
 
@@ -77,14 +78,32 @@ def verify_password(password_hash: str | None, password: str) -> bool:
 
 
 def csrf_token(secret_key: str, session_token: str) -> str:
-    """Return the CSRF token of a session: it is checked without a look-up and lives as long."""
-    digest = hmac.digest(_derive(secret_key, "csrf"), session_token.encode(), "sha256")
-    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    """Return a CSRF token of a session: it is checked without a look-up and lives as long.
+
+    Masked anew each time, so that the size of compressed pages tells nothing about it (BREACH).
+    """
+    mask = secrets.token_bytes(CSRF_BYTES)
+    return base64.urlsafe_b64encode(mask + _xor(mask, _csrf_digest(secret_key, session_token))).decode()
 
 
 def is_csrf_token(secret_key: str, session_token: str, token: str) -> bool:
     """Tell whether the token belongs to the session."""
-    return hmac.compare_digest(csrf_token(secret_key, session_token).encode(), token.encode())
+    try:
+        masked = base64.urlsafe_b64decode(token.encode("ascii"))
+    except ValueError:
+        return False
+    mask, body = masked[:CSRF_BYTES], masked[CSRF_BYTES:]
+    return len(body) == CSRF_BYTES and hmac.compare_digest(
+        _xor(mask, body), _csrf_digest(secret_key, session_token)
+    )
+
+
+def _csrf_digest(secret_key: str, session_token: str) -> bytes:
+    return hmac.digest(_derive(secret_key, "csrf"), session_token.encode(), "sha256")
+
+
+def _xor(left: bytes, right: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(left, right, strict=True))
 
 
 def login_tag(data_key: str, login: str) -> bytes:

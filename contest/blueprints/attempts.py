@@ -253,6 +253,7 @@ def _conflict(public_id: str, sheet: Sheet, saved: Saved, *, submitting: bool) -
     page = render_template(
         "attempts/conflict.html",
         attempt=attempt,
+        contest=attempt.round.contest,
         questions=questions,
         stored_prediction=saved.stored.prediction,
         sent_prediction=sheet.prediction,
@@ -282,6 +283,7 @@ def show(public_id: str) -> ResponseReturnValue:
     return render_template(
         "attempts/show.html",
         attempt=attempt,
+        contest=attempt.round.contest,
         round=attempt.round,
         questions=_questions(attempt, attempt.responses),
         prediction=_prediction(attempt),
@@ -306,6 +308,7 @@ def result(public_id: str) -> ResponseReturnValue:
     return render_template(
         "attempts/result.html",
         attempt=attempt,
+        contest=attempt.round.contest,
         round=attempt.round,
         answered=len(attempt.responses),
         asked=len(attempt.paper),
@@ -329,7 +332,11 @@ def receipt(code: str) -> ResponseReturnValue:
     if attempt is None:
         raise NotThere("Không có biên nhận nào mang mã này.")
     return render_template(
-        "attempts/receipt.html", attempt=attempt, round=attempt.round, digest=_digest(attempt)
+        "attempts/receipt.html",
+        attempt=attempt,
+        contest=attempt.round.contest,
+        round=attempt.round,
+        digest=_digest(attempt),
     )
 
 
@@ -340,7 +347,11 @@ def _own_attempt(public_id: str) -> Attempt:
     attempt = db.session.scalar(
         select(Attempt)
         .where(Attempt.public_id == public_id, Attempt.account_id == current_user.id)
-        .options(joinedload(Attempt.round), joinedload(Attempt.pool), joinedload(Attempt.division))
+        .options(
+            joinedload(Attempt.round).joinedload(Round.contest),
+            joinedload(Attempt.pool),
+            joinedload(Attempt.division),
+        )
     )
     return attempt or abort(404)
 

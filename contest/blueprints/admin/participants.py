@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, current_app, render_template, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import joinedload
 
 from contest import accounts, contests, dashboards, units
@@ -40,27 +40,31 @@ def index() -> ResponseReturnValue:
         return render_template("admin/none.html", contest=None)
     round = contests.round_on_show(contest, now=now)
     filters = _filters(contest)
-    query = select(Registration).join(Registration.account).where(Registration.contest_id == contest.id)
+    found = select(Registration.id).where(Registration.contest_id == contest.id)
     if filters["division"]:
-        query = query.where(Registration.division_id == filters["division"].id)
+        found = found.where(Registration.division_id == filters["division"].id)
     if filters["unit"]:
-        query = query.where(Registration.unit_id == filters["unit"].id)
-    query = _sought(query, filters["q"])
-    page = _page(
-        query.order_by(Registration.id.desc()).options(
+        found = found.where(Registration.unit_id == filters["unit"].id)
+    if filters["q"]:
+        found = found.join(Registration.account).where(_sought(filters["q"]))
+    page = _page(found.order_by(Registration.id.desc()))
+    rows = session.scalars(
+        select(Registration)
+        .where(Registration.id.in_(page.rows))
+        .order_by(Registration.id.desc())
+        .options(
             joinedload(Registration.account), joinedload(Registration.division), joinedload(Registration.unit)
         )
-    )
-    people: Sequence[Registration] = [row.Registration for row in page.rows]
+    ).all()
     return render_template(
         "admin/participants/index.html",
         contest=contest,
         round=round,
         state=dashboards.state_of(session, round, now=now) if round else None,
         page=page,
-        people=people,
-        phones={person.account_id: _masked_phone(person.account) for person in people},
-        attempts=_attempts_of(contest, people),
+        people=rows,
+        phones={person.account_id: _masked_phone(person.account) for person in rows},
+        attempts=_attempts_of(contest, rows),
         **_choices(contest),
         **filters,
     )
@@ -75,20 +79,23 @@ def attempts(round_id: int) -> ResponseReturnValue:
     filters = _filters(round.contest)
     stands = request.args.get("state", "")
     stands = stands if stands in STATES else ""
-    query = _attempt_rows(round)
-    if stands:
-        query = query.where(*STATES[stands][1])
+    found = select(Attempt.id).where(Attempt.round_id == round.id, *(STATES[stands][1] if stands else ()))
     if filters["division"]:
-        query = query.where(Attempt.division_id == filters["division"].id)
+        found = found.where(Attempt.division_id == filters["division"].id)
     if filters["unit"]:
-        query = query.where(Attempt.unit_id == filters["unit"].id)
+        found = found.where(Attempt.unit_id == filters["unit"].id)
+    if filters["q"]:
+        found = found.join(Attempt.account).where(_sought(filters["q"]))
+    newest_first = Attempt.started_at.desc(), Attempt.id.desc()
+    page = _page(found.order_by(*newest_first))
     return render_template(
         "admin/participants/attempts.html",
         contest=round.contest,
         round=round,
         state=dashboards.state_of(session, round, now=now),
         now=now,
-        page=_page(_sought(query, filters["q"]).order_by(Attempt.started_at.desc(), Attempt.id.desc())),
+        page=page,
+        attempts=session.execute(_attempt_rows(page.rows).order_by(*newest_first)).all(),
         states=[(name, label) for name, (label, _) in STATES.items()],
         stands=stands,
         point=POINT,
@@ -117,23 +124,24 @@ def _choices(contest: Contest) -> dict[str, list[tuple[str, str]]]:
     }
 
 
-def _sought(query: Select[*tuple[Any, ...]], words: str) -> Select[*tuple[Any, ...]]:
-    """Narrow a query that has Account in it: a phone number finds its one person, words a name."""
-    if not words:
-        return query
+def _sought(words: str) -> ColumnElement[bool]:
+    """Return the condition on Account: a phone number finds its one person, other words a name."""
     if normal_phone(words):
         found = accounts.find(db.session(), words, data_key=current_app.config["CONTEST"].data_key)
-        return query.where(Account.id == (found.id if found else 0))
-    return query.where(Account.search_text.contains(fold(words), autoescape=True))
+        return Account.id == (found.id if found else 0)
+    return Account.search_text.contains(fold(words), autoescape=True)
 
 
-def _page(query: Select[*tuple[Any, ...]]) -> Page[Row[Any]]:
-    """Return the page of the query that the address asks for, the nearest one that there is."""
-    total = db.session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
+def _page(found: Select[int]) -> Page[int]:
+    """Return the page of ids that the address asks for, the nearest one that there is.
+
+    Only ids are counted and skipped; what belongs to them is read for the one page.
+    """
+    total = db.session.scalar(select(func.count()).select_from(found.order_by(None).subquery())) or 0
     pages = max(1, -(-total // PAGE_SIZE))
     number = min(max(1, request.args.get("page", 1, type=int)), pages)
-    rows = db.session.execute(query.offset((number - 1) * PAGE_SIZE).limit(PAGE_SIZE)).all()
-    return Page(rows, number, pages, total)
+    ids = db.session.scalars(found.offset((number - 1) * PAGE_SIZE).limit(PAGE_SIZE)).all()
+    return Page(ids, number, pages, total)
 
 
 def _masked_phone(account: Account) -> str:
@@ -153,11 +161,11 @@ def _attempts_of(contest: Contest, people: Sequence[Registration]) -> dict[int, 
         )
         .group_by(Attempt.account_id)
     )
-    return dict(db.session.execute(query).tuples().all())
+    return dict(db.session.execute(query).all())
 
 
-def _attempt_rows(round: Round) -> Select[*tuple[Any, ...]]:
-    """Return the query of a round's attempts: what staff may know of one, and nothing of its sheet."""
+def _attempt_rows(ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
+    """Return the query of attempts: what staff may know of one, and nothing of its sheet."""
     return (
         select(
             Account.name,
@@ -179,5 +187,5 @@ def _attempt_rows(round: Round) -> Select[*tuple[Any, ...]]:
         .join(Attempt.account)
         .join(Attempt.division)
         .join(Attempt.unit)
-        .where(Attempt.round_id == round.id)
+        .where(Attempt.id.in_(ids))
     )

@@ -222,7 +222,7 @@ class HeadcountsOfDivision:
 
 def _headcounts(round: Round) -> dict[int, HeadcountsOfDivision]:
     """Return what is known of the headcounts of each division by its id."""
-    units = dict(db.session.execute(select(Unit.kind, func.count()).group_by(Unit.kind)).tuples().all())
+    units = dict(db.session.execute(select(Unit.kind, func.count()).group_by(Unit.kind)).all())
     rows = db.session.execute(
         select(
             Headcount.division_id,
