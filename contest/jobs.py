@@ -105,6 +105,12 @@ def ring_for_scoring() -> bool:
     return doorbell.ring()
 
 
+def is_redis_there() -> bool:
+    """Tell whether Redis answers; while the breaker rests it is taken as away."""
+    doorbell: Doorbell = current_app.extensions["doorbell"]
+    return bool(doorbell.breaker.call(doorbell.queue.connection.ping))
+
+
 def sweep() -> None:
     """Do what nobody asked for in time: close the overdue, ring or score, rank, close rounds."""
     session = db.session()

@@ -213,16 +213,15 @@ def people_page(
     session: Session, round_id: int, division_id: int, *, number: int = 1, size: int = 50
 ) -> Page[Standing]:
     """Return a page of a division's people in their order, with account, unit and attempt."""
-    query = select(Standing).where(
-        Standing.round_id == round_id, Standing.division_id == division_id, Standing.position.is_not(None)
-    )
-    total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+    of_division = (Standing.round_id == round_id, Standing.division_id == division_id)
+    # Positions are 1 to n without gaps: the last page costs as much as the first.
+    total = session.scalar(select(func.max(Standing.position)).where(*of_division)) or 0
     pages = max(1, -(-total // size))
     number = min(max(1, number), pages)
     rows = session.scalars(
-        query.order_by(Standing.position)
-        .offset((number - 1) * size)
-        .limit(size)
+        select(Standing)
+        .where(*of_division, Standing.position.between((number - 1) * size + 1, number * size))
+        .order_by(Standing.position)
         .options(joinedload(Standing.account), joinedload(Standing.unit), joinedload(Standing.attempt))
     ).all()
     return Page(rows, number, pages, total)

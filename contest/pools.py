@@ -82,12 +82,13 @@ def freeze(session: Session, asked: RoundDivision, *, now: datetime) -> Pool:
     opened = asked.round
     day = opened.opens_at.astimezone(LOCAL_ZONE).date()
     cells = specification_cells(asked.specification)
+    elsewhere = _codes_of_other_rounds(session, asked.round)
     fitting = [
         (code, version)
         for code, version in _approved(session, day)
         if asked.division.code in version.divisions
         and any(cell.topic == version.topic and cell.level == version.level for cell in cells)
-        and code not in _codes_of_other_rounds(session, opened)
+        and code not in elsewhere
     ]
     file = _file(asked.division.code, 1, fitting)
     pool = Pool(

@@ -1,12 +1,11 @@
 """Is the process alive, and can it do its work?"""
 
-from flask import Blueprint, current_app
+from flask import Blueprint
 from flask.typing import ResponseReturnValue
-from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from contest import scoring
+from contest import jobs, scoring
 from contest.extensions import db
 
 bp = Blueprint("health", __name__)
@@ -30,7 +29,7 @@ def readyz() -> ResponseReturnValue:
     except SQLAlchemyError:
         return {"status": "unavailable", "database": "away"}, 503
     warnings = []
-    if not _redis_answers():
+    if not jobs.is_redis_there():
         warnings.append("redis is away: scoring is left to the sweeper")
     if oldest > OLDEST_UNSCORED_SECONDS:
         warnings.append("scoring is behind")
@@ -40,10 +39,3 @@ def readyz() -> ResponseReturnValue:
         "oldest_unscored_seconds": round(oldest, 1),
         "warnings": warnings,
     }
-
-
-def _redis_answers() -> bool:
-    try:
-        return bool(current_app.extensions["doorbell"].queue.connection.ping())
-    except RedisError:
-        return False

@@ -8,11 +8,10 @@ import flask_migrate
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import current_app
-from redis.exceptions import RedisError
 from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from contest import MIGRATIONS, demo
+from contest import MIGRATIONS, demo, jobs
 from contest.cli import with_app
 from contest.extensions import db
 from contest.models import Contest
@@ -79,8 +78,4 @@ def _tables() -> str:
 
 
 def _redis() -> str:
-    try:
-        current_app.extensions["doorbell"].queue.connection.ping()
-    except RedisError as error:
-        return f"does not answer ({type(error).__name__}); scoring is left to the sweeper"
-    return "ok"
+    return "ok" if jobs.is_redis_there() else "does not answer; scoring is left to the sweeper"

@@ -7,6 +7,7 @@ waited, and a demo request has waited for days.
 import csv
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -30,7 +31,18 @@ from contest import (
 )
 from contest.clock import LOCAL_ZONE, db_now
 from contest.demo.people import Person, people
-from contest.models import Account, Attempt, Contest, Division, Pool, Prize, Round, RoundDivision, Unit
+from contest.models import (
+    Account,
+    Attempt,
+    Contest,
+    Division,
+    Pool,
+    Prize,
+    Registration,
+    Round,
+    RoundDivision,
+    Unit,
+)
 from contest.pools import loaded
 from contest.rules.ranking import DEFAULT_CHAIN
 from contest.rules.scoring import LABELS
@@ -46,8 +58,8 @@ STEPS = PEOPLE + AGAIN
 SLUG = "dich-vu-cong-truc-tuyen-2026"
 TITLE = "Hội thi trực tuyến: Tuyên truyền nâng cao nhận thức về dịch vụ công trực tuyến"
 SUMMARY = (
-    "Dành cho cán bộ, công chức, viên chức và mọi người dân từ đủ 16 tuổi: trả lời 15 câu hỏi trong 15 phút, "
-    "hiểu hơn về dịch vụ công trực tuyến, mang về thứ hạng cho xã, phường và cơ quan của mình."
+    "15 câu hỏi trong 15 phút, dành cho cán bộ và mọi người dân từ đủ 16 tuổi; mỗi bài thi góp vào thứ hạng "
+    "của xã, phường, cơ quan bạn."
 )
 ROUNDS = (
     ("Tuần 1: Dịch vụ công trực tuyến và một cửa", ("T1", "T2", "T3")),
@@ -96,7 +108,7 @@ def seed(session: Session, *, data_key: str, progress: Callable[[int], object]) 
     author, organizer = _staff(session, password_hash, data_key, now)
     _fill_bank(session, author, organizer, now)
     _fill_units(session)
-    contest = _contest(session, random, now)
+    contest = _contest(session, now)
     demo = _Demo(session, data_key, random, now, time.monotonic(), contest, password_hash, [])
     first, second = contest.rounds[:2]
     for round in (first, second):
@@ -108,6 +120,7 @@ def seed(session: Session, *, data_key: str, progress: Callable[[int], object]) 
             actor_id=organizer.id,
         )
     _register_people(demo)
+    _set_headcounts(demo)
     for person, _, token in demo.people[:PEOPLE]:
         _take(demo, first, person, token, _moment(random, first, first.closes_at))
         progress(1)
@@ -163,7 +176,7 @@ def _fill_units(session: Session) -> None:
         units.import_agencies(session, csv.DictReader(file))
 
 
-def _contest(session: Session, random: Random, now: datetime) -> Contest:
+def _contest(session: Session, now: datetime) -> Contest:
     contest = Contest(slug=SLUG, title=TITLE, summary=SUMMARY, minimum_age=16, headcounts_locked_at=now)
     contest.divisions = [
         Division(code="officials", name="Cán bộ, công chức, viên chức", position=1, unit_kind="any"),
@@ -177,13 +190,6 @@ def _contest(session: Session, random: Random, now: datetime) -> Contest:
     session.flush()
     for round in contest.rounds:
         _prizes(session, round, contest)
-    for unit in units.listed(session):
-        for division in contest.divisions:
-            headcount = _headcount(random, unit, division)
-            if headcount:
-                units.set_headcount(
-                    session, division_id=division.id, unit_id=unit.id, headcount=headcount, source=SOURCE
-                )
     return contest
 
 
@@ -235,6 +241,21 @@ def _prizes(session: Session, round: Round, contest: Contest) -> None:
             )
         )
     session.flush()
+
+
+def _set_headcounts(demo: _Demo) -> None:
+    """Say how many people each unit has: at least as many as have registered."""
+    registered: Counter[tuple[int, int]] = Counter(
+        demo.session.execute(select(Registration.unit_id, Registration.division_id)).all()
+    )
+    for unit in units.listed(demo.session):
+        for division in demo.contest.divisions:
+            headcount = max(_headcount(demo.random, unit, division), registered[unit.id, division.id])
+            if headcount:
+                units.set_headcount(
+                    demo.session, division_id=division.id, unit_id=unit.id, headcount=headcount, source=SOURCE
+                )
+    demo.session.flush()
 
 
 def _headcount(random: Random, unit: Unit, division: Division) -> int:

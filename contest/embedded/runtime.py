@@ -83,6 +83,7 @@ def remove_abandoned(user: User | None) -> None:
 
 
 def give(path: Path, user: User | None) -> None:
+    """Make the user the owner of a path; None leaves it with whoever started us."""
     if user:
         os.chown(path, user.uid, user.gid)
 

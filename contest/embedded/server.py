@@ -114,6 +114,8 @@ class Server:
 
 
 class Postgres(Server):
+    """The embedded PostgreSQL."""
+
     name = "PostgreSQL"
     folder = "postgres"
     program = "postgres"
@@ -214,6 +216,8 @@ class Postgres(Server):
 
 
 class Valkey(Server):
+    """The embedded Valkey."""
+
     name = "Valkey"
     folder = "valkey"
     program = "valkey-server"
@@ -313,4 +317,5 @@ def _sync(folder: Path) -> None:
 
 
 def database_url(socket_dir: Path, *, user: str, database: str) -> str:
+    """Return the address of a database behind a socket, as psycopg and SQLAlchemy take it."""
     return f"postgresql://{user}@/{database}?host={socket_dir}&port=5432"

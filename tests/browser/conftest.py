@@ -53,9 +53,12 @@ class Site:
             return cursor.fetchall() if cursor.description else []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Start everything that `make run` starts, on a free port and an empty directory."""
+    """Start everything that `make run` starts, on a free port and an empty directory.
+
+    One for each module: the organizer's evening closes the round that the others take part in.
+    """
     data_dir = tmp_path_factory.mktemp("site") / "var"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -69,8 +69,8 @@ def test_from_the_first_answer_to_the_published_winner_list(devices: Devices, si
     expect(late.get_by_role("button", name="Vào thi")).to_have_count(0)
     # Whoever sits keeps their time: let it pass for all of them.
     site.execute(
-        "UPDATE attempts SET started_at = started_at - interval '1 hour', deadline_at = deadline_at - interval '1 hour'"
-        " WHERE submitted_at IS NULL"
+        "UPDATE attempts SET started_at = started_at - interval '1 hour',"
+        " deadline_at = deadline_at - interval '1 hour' WHERE submitted_at IS NULL"
     )
     for _ in range(40):
         organizer.reload()

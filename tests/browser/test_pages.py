@@ -40,7 +40,8 @@ def look(page: Page, name: str) -> list[str]:
     width = page.viewport_size["width"] if page.viewport_size else 0
     PICTURES.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=PICTURES / f"{name}-{width}.png", full_page=True)
-    findings = [f"{name} {width}: {one['id']}: {one['help']}" for one in Axe().run(page).response["violations"]]
+    violations = Axe().run(page).response["violations"]
+    findings = [f"{name} {width}: {one['id']}: {one['help']}" for one in violations]
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     if overflow > 0:
         findings.append(f"{name} {width}: the page is {overflow} px wider than the screen")
@@ -77,7 +78,7 @@ def test_admin_pages_have_no_accessibility_finding(devices: Devices, site: Site,
 
 
 @pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
-def test_a_participants_own_pages_have_no_accessibility_finding(devices: Devices, site: Site, viewport) -> None:
+def test_own_pages_have_no_accessibility_finding(devices: Devices, site: Site, viewport) -> None:
     page = devices.open(viewport=viewport)
     sign_in(page, "0900000001", site.password)  # one of the 400 people: has finished the first round
     findings = []

@@ -324,6 +324,14 @@ def test_two_earlier_cells_cannot_take_the_same_item_twice():
     assert short(pool, [*wanted[:2], make_cell(2, tags=["fees"])]) == [1]
 
 
+def test_the_unluckiest_choice_of_the_earlier_cells_decides():
+    pool = make_pool("A", tags=["fees", "law"]) + make_pool("B", tags=["fees"])
+    # If the first cell takes B, the second still finds A, and nothing is left.
+    assert short(pool, [make_cell(1, tags=["fees"]), make_cell(1, tags=["law"]), make_cell(1)]) == [0, 0]
+    pool += make_pool("C", level="TH", tags=["law"])
+    assert short(pool, [make_cell(1, tags=["fees"]), make_cell(1)]) == []
+
+
 three_tags = st.sets(st.sampled_from("xyz")).map(sorted)
 
 
