@@ -194,9 +194,11 @@ def _fraction(value: Fraction | None) -> str | None:
 # --- pages ---------------------------------------------------------------------------------------
 
 
-def is_public(round: Round) -> bool:
+def is_public(round: Round, *, now: datetime) -> bool:
     """Tell whether the public may see the round's ranks and counts: once it is closed, or by its setting."""
-    return round.closed_at is not None or (round.opened_at is not None and round.is_leaderboard_live)
+    if round.closed_at is not None:
+        return True
+    return round.is_leaderboard_live and round.opened_at is not None and round.opens_at <= now
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The static files as they are served: a copy with a compressed twin of each, made once per version."""
+"""The static files as they are served: a copy with small twins of each, made once per version."""
 
 import hashlib
 import os
@@ -10,8 +10,9 @@ from servestatic.compress import Compressor
 
 
 def prepared(source: Path, data_dir: Path) -> Path:
-    """Return a folder with the files of `source` and their gzip twins, named after their content.
+    """Return a folder with the files of `source` and their minified, compressed twins.
 
+    The folder is named after the content.
     Of several processes that start at once, one moves its copy into place and the others use it.
     """
     files = sorted(path for path in source.rglob("*") if path.is_file())
@@ -24,7 +25,7 @@ def prepared(source: Path, data_dir: Path) -> Path:
     place.parent.mkdir(parents=True, exist_ok=True)
     copy = Path(tempfile.mkdtemp(dir=place.parent))
     shutil.copytree(source, copy, dirs_exist_ok=True)
-    compressor = Compressor(use_brotli=False, use_zstd=False, quiet=True)
+    compressor = Compressor(use_zstd=False, minify=True, quiet=True)
     for path in files:
         target = copy / path.relative_to(source)
         if compressor.should_compress(str(target)):

@@ -120,8 +120,8 @@ def test_a_board_that_is_live_by_its_setting_is_shown_as_provisional(client, con
         assert "<table" in page
 
 
-def test_a_live_round_that_is_not_opened_yet_has_no_board(client, contest):
-    builders.make_round(contest, opens_in=timedelta(days=1), is_leaderboard_live=True)
+def test_a_live_round_that_has_not_begun_has_no_board(client, contest):
+    builders.open_now(builders.make_round(contest, opens_in=timedelta(days=1), is_leaderboard_live=True))
 
     assert "mở lúc" in text(client.get(UNITS))
 

@@ -133,7 +133,7 @@ def test_what_is_no_csrf_token_is_refused(token):
 
 def test_a_csrf_token_changed_anywhere_is_refused():
     token = csrf_token(KEY, "session")
-    for place in range(0, len(token) - 2, 5):
+    for place in range(0, len(token) - 3, 5):  # the last letter before the padding has idle bits
         other = "A" if token[place] != "A" else "B"
         assert not is_csrf_token(KEY, "session", token[:place] + other + token[place + 1 :])
     assert not is_csrf_token(KEY, "session", token[:-4])

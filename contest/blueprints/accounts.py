@@ -152,7 +152,7 @@ class EntryForm(FlaskForm):  # type: ignore[misc]
         [InputRequired("Bạn hãy chọn xã, phường nơi cư trú.")],
         choices=[],
         validate_choice=False,
-        description="Tên mới từ 01/7/2025. Tìm theo tên xã, phường cũ cũng được.",
+        description="Tên gọi từ ngày 01/7/2025.",
     )
     unit = SelectField("Đơn vị công tác", choices=[], validate_choice=False)
 

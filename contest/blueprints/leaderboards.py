@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
 
 from flask import Blueprint, render_template, request
@@ -46,10 +47,7 @@ class Board:
     all_asked: Sequence[RoundDivision]
     # The viewer's own entry in the contest.
     entry: Registration | None
-
-    @property
-    def is_public(self) -> bool:
-        return leaderboards.is_public(self.round)
+    is_public: bool
 
     @property
     def is_provisional(self) -> bool:
@@ -75,7 +73,7 @@ def _board(slug: str) -> Board | None:
     """
     contest = contests.find_contest(db.session(), slug)
     now = db_now(db.session())
-    round = _asked_round(contest) or _newest_public(contest) or contests.round_on_show(contest, now=now)
+    round = _asked_round(contest) or _newest_public(contest, now) or contests.round_on_show(contest, now=now)
     if round is None:
         return None
     all_asked = sorted(
@@ -94,7 +92,8 @@ def _board(slug: str) -> Board | None:
         else None
     )
     asked = _asked_division(all_asked, entry)
-    return Board(contest, round, contests.phase(round, now=now), asked, all_asked, entry)
+    is_public = leaderboards.is_public(round, now=now)
+    return Board(contest, round, contests.phase(round, now=now), asked, all_asked, entry, is_public)
 
 
 def _asked_round(contest: Contest) -> Round | None:
@@ -107,8 +106,8 @@ def _asked_round(contest: Contest) -> Round | None:
     return round
 
 
-def _newest_public(contest: Contest) -> Round | None:
-    return next((one for one in reversed(contest.rounds) if leaderboards.is_public(one)), None)
+def _newest_public(contest: Contest, now: datetime) -> Round | None:
+    return next((one for one in reversed(contest.rounds) if leaderboards.is_public(one, now=now)), None)
 
 
 def _asked_division(all_asked: Sequence[RoundDivision], entry: Registration | None) -> RoundDivision:

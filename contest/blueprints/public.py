@@ -16,7 +16,7 @@ from contest import accounts, contests, leaderboards, registrations
 from contest.clock import db_now
 from contest.contests import Phase
 from contest.extensions import db
-from contest.formatting import vn_datetime, vn_number
+from contest.formatting import vn_datetime, vn_duration, vn_number
 from contest.models import (
     Attempt,
     Contest,
@@ -76,10 +76,9 @@ def _contest_page(contest: Contest) -> ResponseReturnValue:
         Phase=Phase,
         step=_next_step(contest, round, asked[round.id], now=now),
         phases={one.id: contests.phase(one, now=now) for one in contest.rounds},
-        asked=asked,
         sizes={one.id: _sizes(asked[one.id]) for one in contest.rounds},
         prizes=_prizes(contest)[round.id],
-        participation=_participation(contest, asked),
+        participation=_participation(contest, asked, now=now),
         now=now,
         remaining_ms=lambda at: max(0, int((at - now).total_seconds() * 1000)),
         remaining=lambda at: _remaining(at, now),
@@ -106,7 +105,7 @@ def _next_step(contest: Contest, round: Round, asked: Sequence[RoundDivision], *
         else None
     )
     if where not in (Phase.PLANNED, Phase.OPEN):
-        return _step_after(contest, round)
+        return _step_after(contest, round, now=now)
     if entry is None:
         return _step_to_enter()
     if where is Phase.PLANNED:
@@ -144,9 +143,7 @@ def _step_to_sit(round: Round, entry: Registration, asked: Sequence[RoundDivisio
         )
     left = round.attempts_allowed - len(tries)
     if left > 0:
-        short = (
-            f"{_size(mine)} câu trong {vn_number(round.duration_ms / 60_000)} phút. Bạn còn {left} lượt thi."
-        )
+        short = f"{_size(mine)} câu trong {vn_duration(round.duration_ms)}. Bạn còn {left} lượt thi."
         return Step("Vào thi", url_for("attempts.start", round_id=round.id), short, is_start=True)
     handed_in = tries[-1].submitted_at
     return Step(
@@ -156,7 +153,7 @@ def _step_to_sit(round: Round, entry: Registration, asked: Sequence[RoundDivisio
     )
 
 
-def _step_after(contest: Contest, round: Round) -> Step:
+def _step_after(contest: Contest, round: Round, *, now: datetime) -> Step:
     """Return what there is to see of a round that is over."""
     own = _own_attempts(round) if current_user.is_authenticated else []
     if own:
@@ -165,7 +162,7 @@ def _step_after(contest: Contest, round: Round) -> Step:
     if db.session.scalar(select(Publication.id).where(Publication.round_id == round.id).limit(1)):
         winners = url_for("leaderboards.winners", slug=contest.slug, round=round.number)
         return Step("Xem kết quả", winners, "Kết quả của vòng này đã được công bố.")
-    if leaderboards.is_public(round):
+    if leaderboards.is_public(round, now=now):
         board = url_for("leaderboards.units", slug=contest.slug, round=round.number)
         return Step("Xem bảng xếp hạng", board, "Kết quả chính thức sẽ được Ban Tổ chức công bố.")
     return Step(
@@ -215,11 +212,13 @@ def _sizes(asked: Sequence[RoundDivision]) -> str:
     return " hoặc ".join(str(size) for size in sorted({_size(one) for one in asked}))
 
 
-def _participation(contest: Contest, asked: Mapping[int, Sequence[RoundDivision]]) -> dict[str, Any] | None:
+def _participation(
+    contest: Contest, asked: Mapping[int, Sequence[RoundDivision]], *, now: datetime
+) -> dict[str, Any] | None:
     """Return the liveliest communes of the newest round whose board is public, or None."""
     for round in reversed(contest.rounds):
         residents = next((one for one in asked[round.id] if one.division.unit_kind == "commune"), None)
-        if residents and leaderboards.is_public(round):
+        if residents and leaderboards.is_public(round, now=now):
             rows = leaderboards.most_active(db.session(), round.id, residents.division_id, most=MOST_ACTIVE)
             if rows:
                 return {
@@ -276,7 +275,6 @@ def rules(slug: str) -> ResponseReturnValue:
         criteria=CRITERIA_IN_WORDS,
         pools=_pools(contest),
         seeds={round.id: _seed(round) for round in contest.rounds},
-        consents=accounts.CONSENTS,
     )
 
 

@@ -1,4 +1,4 @@
-"""The prediction: its truth and the distance from it."""
+"""The prediction: how it is typed, its truth, and the distance from it."""
 
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contest.rules.prediction import prediction_error, truth
+from contest.rules.prediction import prediction_error, read_count, read_percentage, truth
 
 
 def test_people_and_people_with_full_points_are_counted_as_they_are():
@@ -54,3 +54,60 @@ def test_the_error_is_the_distance_either_way():
 @pytest.mark.parametrize("prediction, true", [(None, 100), (100, None), (None, None)])
 def test_without_prediction_or_truth_there_is_no_error(prediction, true):
     assert prediction_error(prediction, true) is None
+
+
+# --- as people type it -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "typed, number",
+    [
+        ("0", 0),
+        ("12345", 12_345),
+        (" 12.345 ", 12_345),
+        ("12 345", 12_345),
+        ("1.234.567", 1_234_567),
+        ("007", 7),
+    ],
+)
+def test_a_count_may_have_points_or_blanks_between_thousands(typed, number):
+    assert read_count(typed) == number
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["", "-1", "+1", "1.5", "12.34", "1,5", "1.2345", "1e3", "12a", "１２", "1..234", "12345678901", ".123"],
+)
+def test_what_is_no_count(typed):
+    assert read_count(typed) is None
+
+
+@pytest.mark.parametrize(
+    "typed, units",
+    [
+        ("87,65432", 8_765_432),
+        ("87.65432", 8_765_432),
+        ("87,6", 8_760_000),
+        (" 87,65432 % ", 8_765_432),
+        ("5", 500_000),
+        ("0", 0),
+        ("0,00001", 1),
+        ("100", 10_000_000),
+        ("100,00000", 10_000_000),
+    ],
+)
+def test_a_percentage_has_up_to_five_digits_after_comma_or_point(typed, units):
+    assert read_percentage(typed) == units
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "%", "-1", "100,00001", "101", "87,654321", "87,", ",5", "8 7", "1.234,5", "８"]
+)
+def test_what_is_no_percentage(typed):
+    assert read_percentage(typed) is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 10**7))
+def test_a_percentage_is_read_as_it_was_written(units):
+    assert read_percentage(f"{units // 10**5},{units % 10**5:05d}") == units
