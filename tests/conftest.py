@@ -23,6 +23,7 @@ from contest import create_app
 from contest.embedded import EmbeddedServers
 from contest.extensions import db
 from contest.settings import Settings
+from tests.visiting import visit
 
 TEMPLATE = "contest_template"
 _clones = itertools.count(1)
@@ -137,7 +138,7 @@ def session(app: Flask) -> Session:
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     """Return a browser without cookies."""
-    return app.test_client()
+    return visit(app)
 
 
 @pytest.fixture

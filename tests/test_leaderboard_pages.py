@@ -9,12 +9,6 @@ from contest import publishing, units
 from contest.clock import db_now
 from contest.extensions import db
 from tests import builders
-from tests.visiting import visit
-
-
-@pytest.fixture
-def client(app):
-    return visit(app)
 
 
 @pytest.fixture

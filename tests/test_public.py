@@ -11,12 +11,6 @@ from contest.clock import db_now
 from contest.extensions import db
 from contest.models import Pool, RoundDivision
 from tests import builders
-from tests.visiting import visit
-
-
-@pytest.fixture
-def client(app):
-    return visit(app)
 
 
 @pytest.fixture

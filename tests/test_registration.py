@@ -13,14 +13,8 @@ from contest.clock import db_now
 from contest.extensions import db
 from contest.models import Account, Consent, Registration, Session
 from tests import builders
-from tests.visiting import visit
 
 PHONE = "0987654321"
-
-
-@pytest.fixture
-def client(app):
-    return visit(app)
 
 
 @pytest.fixture

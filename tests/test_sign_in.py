@@ -11,15 +11,9 @@ from contest.clock import db_now
 from contest.extensions import db
 from contest.models import Session
 from tests import builders
-from tests.visiting import visit
 
 PHONE = "0987654321"
 WRONG = "Số điện thoại hoặc mật khẩu chưa đúng."
-
-
-@pytest.fixture
-def client(app):
-    return visit(app)
 
 
 @pytest.fixture

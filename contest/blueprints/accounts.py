@@ -152,7 +152,7 @@ class EntryForm(FlaskForm):  # type: ignore[misc]
         [InputRequired("Bạn hãy chọn xã, phường nơi cư trú.")],
         choices=[],
         validate_choice=False,
-        description="Tên gọi từ ngày 01/7/2025.",
+        description="Tên gọi từ ngày 01/7/2025; tìm theo tên xã, phường cũ cũng được.",
     )
     unit = SelectField("Đơn vị công tác", choices=[], validate_choice=False)
 

@@ -415,11 +415,21 @@ def test_the_page_shows_what_the_published_program_prints(published):
     assert redraw(published, "k7Rw").stdout == fenced("text")
 
 
-def test_the_published_program_refuses_another_pool(published, tmp_path):
+@pytest.mark.parametrize(
+    "name, told, changed",
+    [
+        ("pool-citizens-1.json", "T1-001", "T1-009"),
+        ("seed.json", '"secret": "00', '"secret": "01'),
+        ("seed.json", '"seed": "00', '"seed": "01'),
+        ("seed.json", "null", '"12345"'),
+    ],
+)
+def test_the_published_program_refuses_what_was_not_promised(published, tmp_path, name, told, changed):
     for file in published.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    pool = tmp_path / "pool-citizens-1.json"
-    pool.write_text(pool.read_text().replace("T1-001", "T1-009"))
+    original = (published / name).read_text()
+    assert told in original
+    (tmp_path / name).write_text(original.replace(told, changed))
     refused = redraw(tmp_path, "k7Rw")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "AssertionError" in refused.stderr

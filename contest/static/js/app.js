@@ -96,7 +96,7 @@ function fold(text) {
 // A box above a long <select>; accents need not be typed.
 function addSearch(select) {
   const options = [...select.options].map((option) => ({
-    option, group: option.parentElement, folded: fold(option.textContent),
+    option, group: option.parentElement, folded: fold(`${option.textContent} ${option.dataset.also ?? ""}`),
   }));
   const box = document.createElement("input");
   box.type = "search";
