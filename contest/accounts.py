@@ -25,7 +25,8 @@ CONSENTS = {
     ),
     "publication": (
         "Tôi đồng ý công bố họ tên, đơn vị và kết quả của tôi nếu tôi đạt giải; trong danh sách chung "
-        "tên tôi được viết tắt."
+        "tên tôi được viết tắt. Khi tôi đạt giải, ai cũng có thể tìm thấy đề thi và bài làm của tôi "
+        "trong dữ liệu mở của vòng thi."
     ),
     "contact": "Tôi đồng ý để Ban Tổ chức liên hệ qua số điện thoại này khi tôi đạt giải.",
 }

@@ -49,7 +49,8 @@ SELECT r.id, r.opened_at, r.closed_at, r.opens_at, r.closes_at, r.attempts_allow
        g.division_id, g.unit_id, d.specification, p.id AS pool_id, p.sha256 AS pool_sha256,
        statement_timestamp() - make_interval(secs => :waited) AS now,
        own.used, own.numbers, own.last_submitted_at,
-       own.open_id, own.open_deadline_at + own.open_grace_ms * interval '1 millisecond' AS open_until,
+       own.open_id, own.open_deadline_at,
+       own.open_deadline_at + own.open_grace_ms * interval '1 millisecond' AS open_until,
        ARRAY(SELECT DISTINCT item ->> 'code'
              FROM attempts a JOIN rounds o ON o.id = a.round_id, jsonb_array_elements(a.paper) item
              WHERE a.account_id = :person AND o.contest_id = r.contest_id) AS had
@@ -146,7 +147,7 @@ def _refuse_start(facts: Row[Any]) -> None:
     if facts.used >= facts.attempts_allowed:
         raise Conflict(
             f"Mỗi người được thi {facts.attempts_allowed} lần trong vòng này. "
-            f"Bạn đã nộp bài lúc {vn_datetime(facts.last_submitted_at)}."
+            f"Bạn đã nộp bài lúc {vn_datetime(facts.last_submitted_at or facts.open_deadline_at)}."
         )
 
 

@@ -6,7 +6,6 @@ shown. `books_closed_at`: the truth of the prediction is counted and stands.
 """
 
 import hashlib
-import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
@@ -22,7 +21,6 @@ from contest.rules.prediction import truth
 from contest.security import seal, unseal
 from question_bank.draw import shortfalls
 
-SEED_BYTES = 32
 SEED_PURPOSE = "round seed"
 
 
@@ -93,12 +91,11 @@ def round_on_show(contest: Contest, *, now: datetime) -> Round | None:
 
 
 def commit_seed(
-    session: Session, round: Round, *, data_key: str, now: datetime, actor_id: int | None
+    session: Session, round: Round, *, seed: bytes, data_key: str, now: datetime, actor_id: int | None
 ) -> None:
-    """Make the round's seed and its commitment, once; a second call changes nothing."""
+    """Keep the round's seed, 32 random bytes, and its commitment, once; another seed changes nothing."""
     if round.seed_commitment is not None:
         return
-    seed = secrets.token_bytes(SEED_BYTES)
     round.seed_sealed = seal(data_key, seed, SEED_PURPOSE)
     round.seed_commitment = hashlib.sha256(seed).hexdigest()
     round.committed_at = now
@@ -112,17 +109,20 @@ def commit_seed(
     )
 
 
-def open_round(session: Session, round: Round, *, data_key: str, now: datetime, actor_id: int | None) -> None:
+def open_round(
+    session: Session, round: Round, *, seed: bytes, data_key: str, now: datetime, actor_id: int | None
+) -> None:
     """Freeze the pools and lock the configuration, so that attempts can start from opens_at on.
 
-    Raises Conflict if it was opened before, is over, or a specification can't be filled.
+    `seed` is the round's unless one was committed before. Raises Conflict if the round was opened
+    before, is over, or a specification can't be filled.
     """
     session.refresh(round, with_for_update=True)
     if round.opened_at is not None:
         raise Conflict("Vòng thi này đã được mở.")
     if now >= round.closes_at:
         raise Conflict("Vòng thi này đã qua thời điểm đóng.")
-    commit_seed(session, round, data_key=data_key, now=now, actor_id=actor_id)
+    commit_seed(session, round, seed=seed, data_key=data_key, now=now, actor_id=actor_id)
     digests = {}
     for asked in round.divisions:
         pool = pools.freeze(session, asked, now=now)

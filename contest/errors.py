@@ -5,6 +5,8 @@ class ContestError(Exception):
     """A refusal that the person understands; one handler makes the page."""
 
     status = 400
+    # After how many seconds the same may be asked again; None: the same will not do.
+    retry_after: int | None = None
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
@@ -39,7 +41,15 @@ class BadInput(ContestError):
         self.fields = fields or {}
 
 
+class TooSoon(ContestError):
+    """The same was done a moment ago."""
+
+    status = 429
+    retry_after = 1
+
+
 class TryAgain(ContestError):
     """The server is too busy or its database is away; nothing was decided."""
 
     status = 503
+    retry_after = 2

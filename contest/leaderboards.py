@@ -3,7 +3,7 @@
 Ranking runs in a worker or the sweeper, never in a request; pages read stored places by index.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -56,8 +56,18 @@ def chain_of(round: Round, asked: RoundDivision) -> tuple[str, ...]:
     return tuple(asked.chain)
 
 
-def rank_round(session: Session, round: Round, *, now: datetime) -> int:
-    """Rank the round's people and units and store their places; return how many people."""
+def rank_round(
+    session: Session,
+    round: Round,
+    *,
+    now: datetime,
+    prize_points: Mapping[tuple[int, int], int] | None = None,
+) -> int:
+    """Rank the round's people and units and store their places; return how many people.
+
+    `prize_points` are the unit points of the prizes given, by division and unit; before the prizes
+    are given there are none.
+    """
     session.execute(
         text("SELECT pg_advisory_xact_lock(:lock, :round)"), {"lock": _RANK_LOCK, "round": round.id}
     )
@@ -67,7 +77,7 @@ def rank_round(session: Session, round: Round, *, now: datetime) -> int:
         rows = _standings(session, round.id, asked.division_id)
         people += len(rows)
         _write_places(session, rows, _rank_people(rows, round, asked))
-        _write_units(session, round.id, asked, _rank_units(session, asked, rows))
+        _write_units(session, round.id, asked, _rank_units(session, asked, rows, prize_points or {}))
     session.execute(update(Round).where(Round.id == round.id).values(ranked_at=now))
     return people
 
@@ -123,7 +133,10 @@ def _write_places(session: Session, rows: Sequence[Row[*tuple[Any, ...]]], ranke
 
 
 def _rank_units(
-    session: Session, asked: RoundDivision, rows: Sequence[Row[*tuple[Any, ...]]]
+    session: Session,
+    asked: RoundDivision,
+    rows: Sequence[Row[*tuple[Any, ...]]],
+    prize_points: Mapping[tuple[int, int], int],
 ) -> list[UnitRow]:
     sums: dict[int, list[int]] = {}
     for row in rows:
@@ -151,6 +164,7 @@ def _rank_units(
                 people=people,
                 points=points,
                 full_points=full_points,
+                prize_points=prize_points.get((asked.division_id, unit.id), 0),
             )
         )
     rule = UnitRule(
@@ -162,6 +176,8 @@ def _rank_units(
 
 
 def _write_units(session: Session, round_id: int, asked: RoundDivision, rows: Sequence[UnitRow]) -> None:
+    if not asked.is_listed_below_threshold:
+        rows = [row for row in rows if row.rank is not None]
     if not rows:
         return
     codes = [row.unit for row in rows]

@@ -4,11 +4,11 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
 from contest.clock import LOCAL_ZONE
@@ -105,21 +105,27 @@ def freeze(session: Session, asked: RoundDivision, *, now: datetime) -> Pool:
     return pool
 
 
-def _approved(session: Session, day: object) -> list[tuple[str, ItemVersion]]:
-    """Return the valid, approved, unretired versions, the newest of each code, sorted by code."""
+def _approved(session: Session, day: date) -> list[tuple[str, ItemVersion]]:
+    """Return the newest approved version of each code, sorted by code, if it is valid on the day.
+
+    An older wording never comes back because the newest is retired or not valid.
+    """
     rows = session.execute(
         select(BankItem.code, ItemVersion)
         .join(ItemVersion.item)
-        .where(
-            ItemVersion.approved_at.is_not(None),
-            ItemVersion.retired_at.is_(None),
-            or_(ItemVersion.valid_from.is_(None), ItemVersion.valid_from <= day),
-            or_(ItemVersion.valid_to.is_(None), ItemVersion.valid_to >= day),
-        )
+        .where(ItemVersion.approved_at.is_not(None))
         .order_by(ItemVersion.number)
     )
     newest = dict(rows.all())  # a later number replaces an earlier
-    return sorted(newest.items())
+    return [(code, newest[code]) for code in sorted(newest) if _is_valid(newest[code], day)]
+
+
+def _is_valid(version: ItemVersion, day: date) -> bool:
+    return (
+        version.retired_at is None
+        and (version.valid_from is None or version.valid_from <= day)
+        and (version.valid_to is None or version.valid_to >= day)
+    )
 
 
 def _codes_of_other_rounds(session: Session, opened: Round) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -90,6 +91,9 @@ def publish(
     version = before.version + 1 if before else 1
     if before and not reason:
         raise Conflict("Bản công bố sau phải nêu lý do.")
+    if any(asked.unit_formula == "points" for asked in round.divisions):
+        points = _unit_points(winners(session, round, data_key=data_key))
+        leaderboards.rank_round(session, round, now=now, prize_points=points)
     content = _content(session, round, version=version, reason=reason, data_key=data_key, now=now)
     publication = Publication(
         round_id=round.id,
@@ -114,6 +118,14 @@ def publish(
         reason=reason,
     )
     return publication
+
+
+def _unit_points(won: Sequence[tuple[Prize, Standing, bool]]) -> Counter[tuple[int, int]]:
+    """Return the unit points of the prizes, by division and unit of who won them."""
+    points: Counter[tuple[int, int]] = Counter()
+    for prize, row, _ in won:
+        points[row.division_id, row.unit_id] += prize.unit_points
+    return points
 
 
 def content_digest(content: Mapping[str, Any]) -> str:

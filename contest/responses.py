@@ -41,7 +41,6 @@ SENTENCES = {
 }
 SORRY = ("Hệ thống gặp lỗi", "Đã có lỗi ngoài dự kiến. Những gì bạn đã lưu vẫn an toàn.")
 BUSY = "Hệ thống đang bận. Những gì bạn đã lưu vẫn an toàn; bạn vui lòng thử lại sau ít giây."
-RETRY_AFTER_SECONDS = 2
 SMALLEST_COMPRESSED = 1_000
 COMPRESSION_LEVEL = 5
 
@@ -109,8 +108,8 @@ def _page(status: int, title: str, message: str, incident: str = "") -> Response
 def _refusal(error: ContestError) -> ResponseReturnValue:
     db.session.rollback()
     response = current_app.make_response(_page(error.status, "Không thực hiện được", error.sentence))
-    if isinstance(error, TryAgain):
-        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
     return response
 
 
@@ -130,7 +129,7 @@ def _database_away(error: Exception) -> ResponseReturnValue:
     db.session.rollback()
     logger.warning("database away or busy", error=type(error).__name__)
     response = current_app.make_response(_page(503, "Hệ thống đang bận", BUSY))
-    response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    response.headers["Retry-After"] = str(TryAgain.retry_after)
     return response
 
 

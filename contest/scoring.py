@@ -20,7 +20,7 @@ from contest.rules.timing import duration_ms
 BATCH = 300
 
 _TAKE = text("""
-SELECT a.id, a.account_id, a.round_id, a.division_id, a.unit_id, a.pool_id, a.paper, a.responses,
+SELECT a.id, a.number, a.account_id, a.round_id, a.division_id, a.unit_id, a.pool_id, a.paper, a.responses,
        a.started_at, a.submitted_at, a.deadline_at, a.extra_ms, a.outage_ms,
        p.sha256 AS pool_sha256, r.duration_ms, r.is_partial, r.attempts_allowed, g.registered_at
 FROM attempts a
@@ -62,7 +62,7 @@ FROM standings s
 JOIN attempts a ON a.round_id = s.round_id AND a.account_id = s.account_id
 JOIN rounds r ON r.id = s.round_id
 JOIN round_divisions d ON d.round_id = s.round_id AND d.division_id = s.division_id
-WHERE a.voided_at IS NULL AND r.attempts_allowed > 1
+WHERE a.voided_at IS NULL
   AND EXISTS (SELECT FROM attempts mine
               WHERE mine.id = ANY(:ids) AND mine.round_id = s.round_id AND mine.account_id = s.account_id)
 """)
@@ -92,8 +92,10 @@ def score_batch(session: Session, *, now: datetime, most: int = BATCH) -> int:
         },
     )
     session.execute(_CLAIM_STANDINGS, {"ids": ids, "point": POINT})
-    if any(row.attempts_allowed > 1 for row in rows):
-        _choose_counted(session, ids)
+    # Whose person may have another attempt: allowed by the round, or a re-sit after a voided one.
+    again = [row.id for row in rows if row.attempts_allowed > 1 or row.number > 1]
+    if again:
+        _choose_counted(session, again)
     return len(rows)
 
 

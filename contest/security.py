@@ -36,6 +36,11 @@ def new_public_id() -> str:
     return secrets.token_urlsafe(16)
 
 
+def new_round_seed() -> bytes:
+    """Return the 32 random bytes that all papers of a round follow from."""
+    return secrets.token_bytes(32)
+
+
 def new_receipt_code() -> str:
     """Return a random receipt code of 60 bits that people can read aloud."""
     return "".join(secrets.choice(RECEIPT_ALPHABET) for _ in range(RECEIPT_LENGTH))

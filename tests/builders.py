@@ -17,7 +17,7 @@ from contest.pools import pool_items
 from contest.rules.ranking import DEFAULT_CHAIN
 from contest.rules.scoring import LABELS
 from contest.rules.sheets import Sheet
-from contest.security import hash_password, token_hash
+from contest.security import hash_password, new_round_seed, token_hash
 from question_bank.items import Item, Option
 
 PASSWORD = "mật khẩu dài"
@@ -202,6 +202,7 @@ def open_now(round: Round) -> Round:
     contests.open_round(
         db.session(),
         contests.find_round(db.session(), round.id),
+        seed=new_round_seed(),
         data_key=data_key(),
         now=round.opens_at - timedelta(minutes=1),
         actor_id=None,

@@ -90,6 +90,13 @@ def test_a_start_closes_the_persons_own_overdue_attempt(session):
     assert not {item["code"] for item in second.paper} & {item["code"] for item in overdue.paper}
 
 
+def test_an_overdue_attempt_that_was_the_last_one_allowed_is_named_in_the_refusal(round, person):
+    builders.start(person, round, ago=timedelta(minutes=16))
+
+    with pytest.raises(Conflict, match="Mỗi người được thi 1 lần"):
+        builders.start(person, round)
+
+
 def test_within_the_grace_a_start_leads_to_the_open_attempt(round, person):
     open_attempt = builders.start(person, round, ago=timedelta(minutes=15, seconds=5))
 

@@ -311,6 +311,41 @@ def test_a_start_by_somebody_who_is_not_signed_in_leads_to_the_sign_in(live_clie
     assert (answer.status_code, answer.location.partition("?")[0]) == (303, "/login")
 
 
+def test_a_refused_start_has_closed_the_persons_overdue_attempt(browser, person, round):
+    overdue = builders.start(person, round, ago=timedelta(minutes=16))
+
+    answer = browser.post(f"/rounds/{round.id}/attempts", data={"csrf_token": builders.csrf(browser)})
+
+    assert answer.status_code == 409
+    db.session.refresh(overdue)
+    assert (overdue.submitted_at, overdue.how) == (overdue.deadline_at, "deadline")
+
+
+def test_a_large_body_with_a_dead_session_and_its_token_is_asked_to_sign_in(browser, attempt):
+    db.session.execute(update(Session).values(revoked_at=func.now()))
+    db.session.commit()
+
+    assert put(browser, attempt, b"x" * 70_000).status_code == 401
+
+
+def test_the_plain_form_saved_twice_at_once_is_asked_to_wait(browser, attempt):
+    post(browser, attempt, "responses", form_for(attempt))
+
+    answer = post(browser, attempt, "responses", form_for(attempt, seq="2", base="1"))
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
+
+
+def test_a_receipt_shows_the_draw_id_and_no_name(browser, attempt, person):
+    post(browser, attempt, "submission", form_for(attempt))
+    db.session.refresh(attempt)
+
+    page = browser.get(f"/receipts/{attempt.receipt_code}").text
+
+    assert person.draw_id in page
+    assert person.name not in page.partition("<main")[2]
+
+
 def test_a_closed_round_answers_409(browser, round):
     round.closes_at = round.opens_at + timedelta(minutes=1)
     db.session.commit()

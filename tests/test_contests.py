@@ -6,14 +6,28 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
-from contest import audit, contests, publishing
+from contest import audit, contests, publishing, units
 from contest.clock import db_now
 from contest.contests import Phase
 from contest.errors import Conflict
 from contest.extensions import db
-from contest.models import AuditEvent, Pool, Standing
+from contest.models import AuditEvent, ItemVersion, Pool, Registration, Standing, Unit, UnitStanding
 from contest.pools import pool_items
 from tests import builders
+
+CONTENT = (
+    "kind",
+    "stem",
+    "options",
+    "key",
+    "topic",
+    "level",
+    "divisions",
+    "tags",
+    "explanation",
+    "legal_document",
+    "legal_article",
+)
 
 
 @pytest.fixture
@@ -41,7 +55,12 @@ def test_opening_commits_the_seed_and_freezes_a_pool_for_each_division(round):
 def test_a_round_opens_once(round):
     with pytest.raises(Conflict, match="đã được mở"):
         contests.open_round(
-            db.session(), round, data_key=builders.data_key(), now=round.opens_at, actor_id=None
+            db.session(),
+            round,
+            seed=b"s" * 32,
+            data_key=builders.data_key(),
+            now=round.opens_at,
+            actor_id=None,
         )
 
 
@@ -51,8 +70,58 @@ def test_a_round_does_not_open_on_a_bank_that_is_too_small(contest):
 
     with pytest.raises(Conflict, match="T1/NB cần 3, có 2"):
         contests.open_round(
-            db.session(), round, data_key=builders.data_key(), now=round.opens_at, actor_id=None
+            db.session(),
+            round,
+            seed=b"s" * 32,
+            data_key=builders.data_key(),
+            now=round.opens_at,
+            actor_id=None,
         )
+
+
+def test_an_older_wording_does_not_come_back_when_the_newest_is_retired(contest):
+    builders.make_items(per_cell=4)
+    first = db.session.scalars(select(ItemVersion).order_by(ItemVersion.id).limit(1)).one()
+    columns = {name: getattr(first, name) for name in CONTENT}
+    newer = ItemVersion(**columns, item=first.item, number=2, author_id=first.author_id)
+    newer.reviewed_by_id, newer.reviewed_at = first.reviewed_by_id, first.reviewed_at
+    newer.approved_at = newer.retired_at = first.approved_at
+    db.session.add(newer)
+    db.session.commit()
+
+    round = builders.open_now(builders.make_round(contest))
+
+    pool = db.session.scalars(select(Pool).where(Pool.round_id == round.id)).first()
+    assert len(pool.item_versions) == 7
+    assert first.item.code not in pool.item_versions
+
+
+def test_units_ranked_by_points_get_those_of_their_winners(contest):
+    round = builders.open_now(builders.make_round(contest))
+    for asked in round.divisions:
+        asked.unit_formula = "points"
+    division = next(one for one in contest.divisions if one.code == "citizens")
+    other = db.session.scalars(select(Unit).where(Unit.code == "09187")).one()
+    winner = builders.make_person(contest)
+    unit = db.session.scalars(select(Registration).where(Registration.account_id == winner.id)).one().unit
+    for one in (unit, other):
+        units.set_headcount(
+            db.session(), division_id=division.id, unit_id=one.id, headcount=100, source="Kiểm thử"
+        )
+    builders.finish_attempt(winner, round)
+    closed = builders.close(round)
+
+    publishing.publish(
+        db.session(),
+        closed,
+        reason="",
+        data_key=builders.data_key(),
+        now=db_now(db.session()),
+        actor_id=builders.make_staff().id,
+    )
+
+    row = db.session.scalars(select(UnitStanding).where(UnitStanding.unit_id == unit.id)).one()
+    assert row.value == "11/1", "100 x 1/100 for taking part and 10 for the first prize"
 
 
 def test_the_pools_of_two_rounds_share_no_item(contest, round):
@@ -60,7 +129,12 @@ def test_the_pools_of_two_rounds_share_no_item(contest, round):
 
     with pytest.raises(Conflict, match="cần 3, có 0"):
         contests.open_round(
-            db.session(), second, data_key=builders.data_key(), now=second.opens_at, actor_id=None
+            db.session(),
+            second,
+            seed=b"s" * 32,
+            data_key=builders.data_key(),
+            now=second.opens_at,
+            actor_id=None,
         )
 
 

@@ -81,6 +81,18 @@ def test_of_several_attempts_the_one_that_counts_stands(contest, counts, points)
     assert (standing.points, standing.attempts_used) == (points * POINT, 3)
 
 
+def test_a_resit_after_a_voided_attempt_stands(contest, round):
+    person = builders.make_person(contest)
+    voided = builders.finish_attempt(person, round, right=5, ago=timedelta(minutes=60))
+    voided.voided_at, voided.void_reason = db_now(db.session()), "Mất điện"
+    db.session.commit()
+
+    resat = builders.finish_attempt(person, round, right=2, ago=timedelta(minutes=30))
+
+    standing = standing_of(person)
+    assert (standing.attempt_id, standing.points, standing.attempts_used) == (resat.id, 2 * POINT, 1)
+
+
 def test_of_equally_good_attempts_the_quicker_stands_whatever_was_predicted(contest):
     round = builders.open_now(builders.make_round(contest, attempts_allowed=2))
     person = builders.make_person(contest)

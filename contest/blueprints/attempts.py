@@ -14,11 +14,12 @@ from markupsafe import Markup
 from sqlalchemy import Connection, select
 from sqlalchemy.orm import joinedload
 from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from contest import attempts, bank, jobs
 from contest.attempts import CLOSED, NotSignedIn, Outcome, Saved
 from contest.clock import db_now
-from contest.errors import BadInput, NotThere, TryAgain
+from contest.errors import BadInput, Conflict, NotThere, TooSoon, TryAgain
 from contest.extensions import db
 from contest.models import Attempt, Round, RoundDivision
 from contest.rules.prediction import read_count, read_percentage
@@ -52,21 +53,27 @@ def start(round_id: int) -> ResponseReturnValue:
     """Open an attempt, or lead to the open one."""
     request.get_data()
     arrived = time.monotonic()
+    data_key = current_app.config["CONTEST"].data_key
     with db.engine.begin() as connection:
-        public_id = attempts.start(
-            connection,
-            session_hash(),
-            round_id,
-            data_key=current_app.config["CONTEST"].data_key,
-            waited=_waited(arrived),
-        )
-    return redirect(url_for("attempts.show", public_id=public_id), 303)
+        try:
+            public_id = attempts.start(
+                connection, session_hash(), round_id, data_key=data_key, waited=_waited(arrived)
+            )
+        except Conflict as error:
+            refusal = error  # the person's own overdue attempt may have been closed all the same
+        else:
+            return redirect(url_for("attempts.show", public_id=public_id), 303)
+    jobs.ring_for_scoring()
+    raise refusal
 
 
 @bp.put("/attempts/<public_id>/responses")
 def save(public_id: str) -> ResponseReturnValue:
     """Store a whole answer sheet; acknowledged after it is committed."""
-    body = request.get_data()
+    try:
+        body = request.get_data()
+    except RequestEntityTooLarge:
+        return _unreadable(413, "too_large", "the body is above 64 KB")
     arrived = time.monotonic()
     try:
         sheet = read_sheet(_decoded(body))
@@ -93,8 +100,10 @@ def save_form(public_id: str) -> ResponseReturnValue:
         return redirect(url_for("attempts.result", public_id=public_id), 303)
     if saved.outcome in (Outcome.WRONG_SHAPE, Outcome.TOO_FAR_AHEAD):
         raise _unreadable_form()
-    if saved.outcome in (Outcome.TOO_SOON, Outcome.UNKNOWN):
-        raise TryAgain("Bạn vừa lưu cách đây chưa đầy một giây. Bạn hãy bấm lại.")
+    if saved.outcome is Outcome.TOO_SOON:
+        raise TooSoon("Bạn vừa lưu cách đây chưa đầy một giây. Bạn hãy bấm lại.")
+    if saved.outcome is Outcome.UNKNOWN:
+        raise TryAgain("Bài chưa lưu được. Bạn hãy bấm lại.")
     return redirect(url_for("attempts.show", public_id=public_id), 303)
 
 

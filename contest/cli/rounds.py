@@ -9,6 +9,7 @@ from contest.cli import with_app
 from contest.clock import db_now
 from contest.extensions import db
 from contest.models import Round
+from contest.security import new_round_seed
 
 
 @click.group("round")
@@ -37,7 +38,9 @@ def open_round(number: int, slug: str | None) -> None:
     """Freeze the pools of round NUMBER and lock its configuration."""
     round = _find(number, slug)
     data_key = current_app.config["CONTEST"].data_key
-    contests.open_round(db.session(), round, data_key=data_key, now=db_now(db.session()), actor_id=None)
+    contests.open_round(
+        db.session(), round, seed=new_round_seed(), data_key=data_key, now=db_now(db.session()), actor_id=None
+    )
     db.session.commit()
     click.echo(f"Opened; commitment {round.seed_commitment}")
 

@@ -47,7 +47,7 @@ from contest.pools import loaded
 from contest.rules.ranking import DEFAULT_CHAIN
 from contest.rules.scoring import LABELS
 from contest.rules.sheets import Sheet
-from contest.security import hash_password, token_hash
+from contest.security import hash_password, new_round_seed, token_hash
 from question_bank.banks import demo_items
 
 DATA = Path(__file__).parent.parent / "data"
@@ -115,6 +115,7 @@ def seed(session: Session, *, data_key: str, progress: Callable[[int], object]) 
         contests.open_round(
             session,
             contests.find_round(session, round.id),
+            seed=new_round_seed(),
             data_key=data_key,
             now=first.opens_at - timedelta(days=1),
             actor_id=organizer.id,

@@ -45,6 +45,13 @@ class Site:
     address: str
     password: str
     database_url: str
+    redis_url: str
+    process: int
+
+    def workers(self) -> list[int]:
+        """Return the process ids of this site's scoring workers."""
+        children = Path(f"/proc/{self.process}/task/{self.process}/children").read_text().split()
+        return [int(pid) for pid in children if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
     def execute(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Run a statement on the site's database, to let time pass or to look."""
@@ -71,7 +78,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         _wait_for(process, data_dir / "running.json", address)
         running = json.loads((data_dir / "running.json").read_text())
         sign_ins = (data_dir / "demo-sign-ins.txt").read_text()
-        yield Site(address, re.search(r"(\S+)\n", sign_ins)[1], running["database_url"])
+        password = re.search(r"(\S+)\n", sign_ins)[1]
+        yield Site(address, password, running["database_url"], running["redis_url"], process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)

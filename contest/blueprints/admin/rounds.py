@@ -18,6 +18,7 @@ from contest.extensions import db
 from contest.formatting import vn_number
 from contest.models import Headcount, Pool, Prize, Publication, Round, RoundDivision, Unit
 from contest.rules.explaining import CRITERIA_IN_WORDS
+from contest.security import new_round_seed
 from question_bank.draw import Cell, PoolItem, shortfalls
 from question_bank.items import LEVELS, TOPICS
 from question_bank.text import clean_text
@@ -71,6 +72,7 @@ def open_round(round_id: int) -> ResponseReturnValue:
     contests.open_round(
         session,
         round,
+        seed=new_round_seed(),
         data_key=current_app.config["CONTEST"].data_key,
         now=db_now(session),
         actor_id=current_user.id,

@@ -134,9 +134,19 @@ function addSearch(select) {
   select.after(found);
 }
 
+// What a page waits for is looked for again, less and less often, and not by everybody at once.
+function reloadLater() {
+  if (!document.querySelector("[data-reload]")) return;
+  const name = `reloads:${location.pathname}`;
+  const reloads = Number(sessionStorage.getItem(name) || 0);
+  sessionStorage.setItem(name, reloads + 1);
+  setTimeout(() => location.reload(), Math.min(30000, 1500 * 1.5 ** reloads) * (0.8 + 0.4 * Math.random()));
+}
+
 function start() {
   setTextSize(textSize());
   startCountdowns();
+  reloadLater();
   for (const select of document.querySelectorAll("select[data-search]")) addSearch(select);
   document.querySelector("[data-focus]")?.focus();
 }
