@@ -42,7 +42,7 @@ SENTENCES = {
 SORRY = ("Hệ thống gặp lỗi", "Đã có lỗi ngoài dự kiến. Những gì bạn đã lưu vẫn an toàn.")
 BUSY = "Hệ thống đang bận. Những gì bạn đã lưu vẫn an toàn; bạn vui lòng thử lại sau ít giây."
 SMALLEST_COMPRESSED = 1_000
-COMPRESSION_LEVEL = 5
+COMPRESSION_LEVEL = 7
 
 
 def init_app(app: Flask) -> None:

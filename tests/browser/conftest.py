@@ -51,7 +51,7 @@ class Site:
     def workers(self) -> list[int]:
         """Return the process ids of this site's scoring workers."""
         children = Path(f"/proc/{self.process}/task/{self.process}/children").read_text().split()
-        return [int(pid) for pid in children if b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return [int(pid) for pid in children if b"\0worker\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
     def execute(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Run a statement on the site's database, to let time pass or to look."""
