@@ -21,7 +21,7 @@ def import_communes(session: Session, file: TextIO) -> int:
     known = set(session.scalars(select(Unit.code)))
     rows = [row for row in csv.DictReader(file) if row["code"] not in known]
     for row in rows:
-        unit = _unit(row["code"], f"{row['type']} {row['name']}", "commune", COMMUNE_GROUPS[row["type"]])
+        unit = new_unit(row["code"], f"{row['type']} {row['name']}", "commune", COMMUNE_GROUPS[row["type"]])
         session.add(unit)
         session.flush()
         aliases = dict.fromkeys(
@@ -38,14 +38,15 @@ def import_agencies(session: Session, rows: Iterable[Mapping[str, str]]) -> int:
     """Add the agencies of a list (code, name, group); return how many are new."""
     known = set(session.scalars(select(Unit.code)))
     new = [
-        _unit(row["code"], row["name"], "agency", row["group"]) for row in rows if row["code"] not in known
+        new_unit(row["code"], row["name"], "agency", row["group"]) for row in rows if row["code"] not in known
     ]
     session.add_all(new)
     session.flush()
     return len(new)
 
 
-def _unit(code: str, name: str, kind: str, group: str) -> Unit:
+def new_unit(code: str, name: str, kind: str, group: str) -> Unit:
+    """Return a unit that is not stored yet, found and sorted by its name."""
     name = clean_text(name)
     # "Phường Bắc Giang" is sorted and found by "Bắc Giang" too, its type coming last.
     first, _, rest = name.partition(" ")

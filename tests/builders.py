@@ -9,10 +9,31 @@ from flask import current_app
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from contest import accounts, attempts, bank, contests, leaderboards, registrations, scoring, units
+from contest import (
+    accounts,
+    attempts,
+    bank,
+    contests,
+    leaderboards,
+    publishing,
+    registrations,
+    scoring,
+    units,
+)
 from contest.clock import db_now
 from contest.extensions import db
-from contest.models import Account, Attempt, Contest, Division, Pool, Prize, Round, RoundDivision, Unit
+from contest.models import (
+    Account,
+    Attempt,
+    Contest,
+    Division,
+    Pool,
+    Prize,
+    Publication,
+    Round,
+    RoundDivision,
+    Unit,
+)
 from contest.pools import pool_items
 from contest.rules.ranking import DEFAULT_CHAIN
 from contest.rules.scoring import LABELS
@@ -84,7 +105,7 @@ def make_staff(*roles: str, name: str = "Ban Tổ chức", login: str | None = N
 
 def make_unit(name: str, code: str | None = None, kind: str = "commune", group: str = "commune") -> Unit:
     """Make a unit."""
-    unit = units._unit(code or f"U{next(_numbers):04d}", name, kind, group)
+    unit = units.new_unit(code or f"U{next(_numbers):04d}", name, kind, group)
     db.session.add(unit)
     db.session.commit()
     return unit
@@ -315,6 +336,20 @@ def close(round: Round, *, with_books: bool = True) -> Round:
     leaderboards.rank_round(session, found, now=db_now(session))
     session.commit()
     return found
+
+
+def publish(round: Round, *, reason: str = "", by: Account | None = None) -> Publication:
+    """Publish the next version of the round's results."""
+    publication = publishing.publish(
+        db.session(),
+        contests.find_round(db.session(), round.id),
+        reason=reason,
+        data_key=data_key(),
+        now=db_now(db.session()),
+        actor_id=(by or make_staff()).id,
+    )
+    db.session.commit()
+    return publication
 
 
 NOON = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)

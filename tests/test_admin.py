@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from sqlalchemy import func, select, text
 
-from contest import contests, publishing, units
+from contest import units
 from contest.clock import db_now
 from contest.contests import Phase, phase
 from contest.extensions import db
@@ -163,16 +163,7 @@ def any_phase(request, contest):
 
 
 def publish(round, reason=""):
-    publication = publishing.publish(
-        db.session(),
-        contests.find_round(db.session(), round.id),
-        reason=reason,
-        data_key=builders.data_key(),
-        now=db_now(db.session()),
-        actor_id=builders.make_staff(name="Trần Thị Công Bố").id,
-    )
-    db.session.commit()
-    return publication
+    return builders.publish(round, reason=reason, by=builders.make_staff(name="Trần Thị Công Bố"))
 
 
 def test_every_page_works_in_every_phase_and_predictions_stay_hidden_until_the_books(staff, any_phase):

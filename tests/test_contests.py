@@ -111,14 +111,7 @@ def test_units_ranked_by_points_get_those_of_their_winners(contest):
     builders.finish_attempt(winner, round)
     closed = builders.close(round)
 
-    publishing.publish(
-        db.session(),
-        closed,
-        reason="",
-        data_key=builders.data_key(),
-        now=db_now(db.session()),
-        actor_id=builders.make_staff().id,
-    )
+    builders.publish(closed)
 
     row = db.session.scalars(select(UnitStanding).where(UnitStanding.unit_id == unit.id)).one()
     assert row.value == "11/1", "100 x 1/100 for taking part and 10 for the first prize"
@@ -206,14 +199,7 @@ def test_publishing_gives_the_prizes_and_numbers_the_versions(contest, round):
         builders.finish_attempt(builders.make_person(contest), round, took=timedelta(minutes=minutes))
     closed, organizer = builders.close(round), builders.make_staff()
 
-    first = publishing.publish(
-        db.session(),
-        closed,
-        reason="",
-        data_key=builders.data_key(),
-        now=db_now(db.session()),
-        actor_id=organizer.id,
-    )
+    first = builders.publish(closed, by=organizer)
 
     assert [(won["prize_title"], won["rank"]) for won in first.content["winners"]] == [
         ("Giải Nhất", 1),
@@ -222,22 +208,8 @@ def test_publishing_gives_the_prizes_and_numbers_the_versions(contest, round):
     ]
     assert first.sha256 == publishing.content_digest(first.content)
     with pytest.raises(Conflict, match="lý do"):
-        publishing.publish(
-            db.session(),
-            closed,
-            reason="",
-            data_key=builders.data_key(),
-            now=db_now(db.session()),
-            actor_id=organizer.id,
-        )
-    second = publishing.publish(
-        db.session(),
-        closed,
-        reason="Sửa lỗi chính tả",
-        data_key=builders.data_key(),
-        now=db_now(db.session()),
-        actor_id=organizer.id,
-    )
+        builders.publish(closed, by=organizer)
+    second = builders.publish(closed, reason="Sửa lỗi chính tả", by=organizer)
     assert second.version == 2
 
 
@@ -247,14 +219,7 @@ def test_a_winner_who_refused_publication_is_masked(contest, round):
     closed = builders.close(round)
 
     (prize, standing, _), *_ = publishing.winners(db.session(), closed, data_key=builders.data_key())
-    published = publishing.publish(
-        db.session(),
-        closed,
-        reason="",
-        data_key=builders.data_key(),
-        now=db_now(db.session()),
-        actor_id=builders.make_staff().id,
-    )
+    published = builders.publish(closed)
 
     assert (prize.title, standing.account_id) == ("Giải Nhất", person.id)
     assert published.content["winners"][0]["name"] == f"Thí sinh {person.draw_id[:6]}"
@@ -262,14 +227,7 @@ def test_a_winner_who_refused_publication_is_masked(contest, round):
 
 def test_nothing_is_published_before_the_books(contest, round):
     with pytest.raises(Conflict, match="chốt sổ"):
-        publishing.publish(
-            db.session(),
-            round,
-            reason="",
-            data_key=builders.data_key(),
-            now=db_now(db.session()),
-            actor_id=builders.make_staff().id,
-        )
+        builders.publish(round)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import event, text
 
-from contest import contests, dashboards, publishing, units
+from contest import contests, dashboards, units
 from contest.clock import db_now
 from contest.contests import Phase
 from contest.dashboards import Counts, Step
@@ -74,14 +74,7 @@ def test_the_steps_of_a_round_follow_each_other(contest):
     builders.rank(round)
     assert step_now(round) is Step.PUBLISH
 
-    publishing.publish(
-        db.session(),
-        round,
-        reason="",
-        data_key=builders.data_key(),
-        now=db_now(db.session()),
-        actor_id=builders.make_staff().id,
-    )
+    builders.publish(round)
     state = state_now(round)
     assert (state.step, state.versions, state.remaining_ms) == (Step.NONE, 1, None)
 

@@ -18,7 +18,8 @@ def production_like(app):
     app.testing = True
 
 
-def test_a_bug_shows_an_incident_code_that_is_in_the_log(production_like, client, monkeypatch, capsys):
+@pytest.mark.usefixtures("production_like")
+def test_a_bug_shows_an_incident_code_that_is_in_the_log(client, monkeypatch, capsys):
     def fail(*_):
         raise RuntimeError("hỏng")
 
@@ -34,7 +35,8 @@ def test_a_bug_shows_an_incident_code_that_is_in_the_log(production_like, client
     assert "Những gì bạn đã lưu vẫn an toàn" in answer.text
 
 
-def test_an_error_carries_nobodys_data_into_the_log(production_like, client, capsys):
+@pytest.mark.usefixtures("production_like")
+def test_an_error_carries_nobodys_data_into_the_log(client, capsys):
     contest = builders.make_contest()
     client.get("/register")
     builders.make_person(contest, name="Trần Bí Mật", phone="0987123456")

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from contest import publishing, units
+from contest import units
 from contest.clock import db_now
 from contest.extensions import db
 from tests import builders
@@ -62,16 +62,7 @@ def take_part(contest, round, *names, division="citizens", unit=None, **result):
 
 
 def publish(round, reason=""):
-    publication = publishing.publish(
-        db.session(),
-        round,
-        reason=reason,
-        data_key=builders.data_key(),
-        now=db_now(db.session()),
-        actor_id=builders.make_staff().id,
-    )
-    db.session.commit()
-    return publication
+    return builders.publish(round, reason=reason)
 
 
 # --- what is not shown yet -----------------------------------------------------------------------
@@ -214,9 +205,8 @@ def small_pages(monkeypatch):
     monkeypatch.setattr("contest.blueprints.leaderboards.IN_SIGHT", 1)
 
 
-def test_pages_follow_each_other_and_the_last_row_of_a_page_is_explained_too(
-    client, contest, round, small_pages
-):
+@pytest.mark.usefixtures("small_pages")
+def test_pages_follow_each_other_and_the_last_row_of_a_page_is_explained_too(client, contest, round):
     for right in (5, 4, 3):
         take_part(contest, round, "Lê Thị Hoa", right=right)
     builders.close(round)
@@ -231,7 +221,8 @@ def test_pages_follow_each_other_and_the_last_row_of_a_page_is_explained_too(
     assert "round=1&amp;division=citizens&amp;page=2" in first
 
 
-def test_the_own_row_is_pinned_where_it_is_out_of_sight(client, contest, round, small_pages):
+@pytest.mark.usefixtures("small_pages")
+def test_the_own_row_is_pinned_where_it_is_out_of_sight(client, contest, round):
     people = [take_part(contest, round, "Lê Thị Hoa", right=right)[0] for right in (5, 4, 3)]
     builders.close(round)
     builders.sign_in(client, people[2])

@@ -8,8 +8,6 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import select
 
-from contest import publishing
-from contest.clock import db_now
 from contest.extensions import db
 from contest.models import AuditEvent
 from contest.policies import POLICIES, Who
@@ -60,14 +58,7 @@ def world(app, request):
         builders.finish_attempt(people.other, round, right=3)
         builders.close(round, with_books=phase == "published")
     if phase == "published":
-        publishing.publish(
-            db.session(),
-            round,
-            reason="",
-            data_key=builders.data_key(),
-            now=db_now(db.session()),
-            actor_id=people.organizer.id,
-        )
+        builders.publish(round, by=people.organizer)
         db.session.commit()
     fields |= {"public_id": attempt.public_id, "code": attempt.receipt_code}
     return people

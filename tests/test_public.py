@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from contest import publishing
 from contest.clock import db_now
 from contest.extensions import db
 from contest.models import Pool, RoundDivision
@@ -151,15 +150,7 @@ def test_a_round_that_is_over_leads_to_what_may_be_seen_of_it(client, contest, r
     assert big_button(client)[0] == "Xem bảng xếp hạng"
 
     staff = builders.make_staff()
-    publishing.publish(
-        db.session(),
-        closed,
-        reason="",
-        data_key=builders.data_key(),
-        now=db_now(db.session()),
-        actor_id=staff.id,
-    )
-    db.session.commit()
+    builders.publish(closed, by=staff)
     assert big_button(client) == ("Xem kết quả", f"/contests/{contest.slug}/winners?round=1")
 
     builders.sign_in(client, person)
