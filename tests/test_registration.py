@@ -233,7 +233,7 @@ def test_a_long_text_that_is_no_name_is_refused_at_once(visitor, name):
     response = register(visitor, name=name)
 
     assert response.status_code == 422
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20, "exponential time: a regular expression backtracks"
 
 
 @pytest.mark.parametrize("text", ["x" * 60_000, "\x00" * 100, "\ud7ff\uffff", "'; DROP TABLE accounts; --"])
