@@ -414,6 +414,11 @@ def close_overdue(session: Session, *, most: int = 500) -> int:
 # --- reading -------------------------------------------------------------------------------------
 
 
+def is_sitting(attempt: Attempt, *, now: datetime) -> bool:
+    """Tell whether an attempt is open and has time left."""
+    return attempt.submitted_at is None and attempt.voided_at is None and now < attempt.deadline_at
+
+
 def paper_of(stored: Sequence[Mapping[str, Any]]) -> list[PaperItem]:
     """Return a stored paper as the draw made it."""
     return [PaperItem(item["code"], tuple(item["order"])) for item in stored]

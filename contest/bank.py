@@ -1,65 +1,286 @@
-"""The bank in the database: items come in, are approved by a second person, and are read for papers."""
+"""The bank in the database: items are drafted, signed for by two people, found, retired, read for papers.
 
-from collections.abc import Collection, Iterable, Mapping
+A version is a draft, then reviewed by another person, then approved, then perhaps retired. An approved
+version never changes (the database refuses): to edit it is to draft its next version.
+"""
+
+import hashlib
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session, contains_eager, selectinload
 
-from contest.errors import BadInput, Conflict
-from contest.models import Account, BankItem, ItemVersion
-from question_bank.items import Item, Option, problems_before_approval
-from question_bank.text import clean_html, clean_text
+from contest import audit
+from contest.errors import BadInput, Conflict, NotThere
+from contest.models import BankItem, ItemVersion
+from question_bank.formats.markup import text_of_html
+from question_bank.items import Item, Option, problems_before_approval, problems_of
+from question_bank.text import clean_html, clean_text, fold
+
+STATES = ("draft", "reviewed", "approved", "retired")
+CODES_LOCK = 7_301_001
+CHANGED_MEANWHILE = "Câu hỏi vừa được người khác sửa. Bạn hãy mở lại câu hỏi và đọc bản mới trước."
+
+
+# --- drafting ------------------------------------------------------------------------------------
 
 
 def add_drafts(
-    session: Session, items: Iterable[Item], *, author: Account, tags: Collection[str] = (), now: datetime
+    session: Session, items: Iterable[Item], *, author_id: int, now: datetime
 ) -> list[ItemVersion]:
     """Add new items as drafts of their first version; codes that are there already are left alone."""
     known = set(session.scalars(select(BankItem.code)))
     drafts = []
     for item in items:
-        if item.code in known:
-            continue
-        version = ItemVersion(
-            item=BankItem(code=item.code),
-            number=1,
-            kind=item.kind,
-            stem=clean_html(item.stem),
-            options=[
-                {"text": clean_html(option.text), "is_pinned": option.is_pinned} for option in item.options
-            ],
-            key=list(item.key),
-            topic=item.topic,
-            level=item.level,
-            divisions=list(item.divisions),
-            tags=sorted({*item.tags, *tags}),
-            explanation=clean_html(item.explanation),
-            legal_document=clean_text(item.legal_document),
-            legal_article=clean_text(item.legal_article),
-            valid_from=item.valid_from,
-            valid_to=item.valid_to,
-            author_id=author.id,
-            created_at=now,
-        )
-        session.add(version)
-        drafts.append(version)
+        if item.code not in known:
+            known.add(item.code)
+            version = ItemVersion(
+                item=BankItem(code=item.code), number=1, author_id=author_id, created_at=now, **_content(item)
+            )
+            session.add(version)
+            drafts.append(version)
     session.flush()
     return drafts
 
 
-def approve(session: Session, version: ItemVersion, *, reviewer: Account, now: datetime) -> None:
-    """Approve a draft that another person wrote. Raises Conflict or BadInput with what is missing."""
-    if version.author_id == reviewer.id:
-        raise Conflict("Người soạn không tự duyệt câu hỏi của mình.")
-    if version.approved_at is not None:
-        raise Conflict("Phiên bản này đã được duyệt.")
+def edit(session: Session, code: str, item: Item, *, author_id: int, now: datetime) -> ItemVersion:
+    """Change an item: its draft in place, or a new draft if its newest version is approved.
+
+    A changed draft needs a new review. Raises NotThere, or BadInput with all that is wrong.
+    """
+    problems = list(problems_of(item))
+    if problems:
+        raise BadInput(" ".join(problems))
+    newest = newest_version(session, code, for_update=True)
+    if newest.approved_at is not None:
+        version = ItemVersion(
+            item=newest.item, number=newest.number + 1, author_id=author_id, created_at=now, **_content(item)
+        )
+        session.add(version)
+    else:
+        version = newest
+        version.author_id = author_id
+        version.reviewed_by_id = version.reviewed_at = version.returned_reason = None
+        for name, value in _content(item).items():
+            setattr(version, name, value)
+    session.flush()
+    return version
+
+
+def _content(item: Item) -> dict[str, Any]:
+    """Return the columns that an item's content fills, cleaned."""
+    stem = clean_html(item.stem)
+    options = [{"text": clean_html(option.text), "is_pinned": option.is_pinned} for option in item.options]
+    texts = [stem, *(str(option["text"]) for option in options)]
+    return {
+        "kind": item.kind,
+        "stem": stem,
+        "options": options,
+        "key": sorted(item.key),
+        "topic": item.topic,
+        "level": item.level,
+        "divisions": list(item.divisions),
+        "tags": sorted(item.tags),
+        "explanation": clean_html(item.explanation),
+        "legal_document": clean_text(item.legal_document),
+        "legal_article": clean_text(item.legal_article),
+        "valid_from": item.valid_from,
+        "valid_to": item.valid_to,
+        "search_text": fold(
+            " ".join([item.code, *map(text_of_html, texts), item.legal_document, item.legal_article])
+        ),
+        "fingerprint": fingerprint(text_of_html(texts[0]), [text_of_html(text) for text in texts[1:]]),
+    }
+
+
+def fingerprint(stem: str, options: Collection[str]) -> str:
+    """Return what two items of the same stem and options share: a digest of letters and digits, folded.
+
+    The letters themselves may be longer than an index takes.
+    """
+    texts = ("".join(char for char in fold(text) if char.isalnum()) for text in (stem, *options))
+    return hashlib.sha256("|".join(texts).encode()).hexdigest()
+
+
+def next_code(session: Session, topic: str) -> str:
+    """Return the next free code of a topic: T1-001, T1-002, …"""
+    return next(free_codes(session, topic))
+
+
+def free_codes(session: Session, topic: str) -> Iterator[str]:
+    """Yield the free codes of a topic in their order; until the commit nobody else is given any."""
+    session.execute(select(func.pg_advisory_xact_lock(CODES_LOCK)))
+    numbers = [
+        int(code.rpartition("-")[2])
+        for code in session.scalars(select(BankItem.code).where(BankItem.code.like(f"{topic}-%")))
+        if code.rpartition("-")[2].isdigit()
+    ]
+    return (f"{topic}-{number:03d}" for number in itertools.count(max(numbers, default=0) + 1))
+
+
+# --- signing -------------------------------------------------------------------------------------
+
+
+def review(session: Session, version: ItemVersion, *, reviewer_id: int, now: datetime) -> None:
+    """Sign for a draft that another person wrote. Raises Conflict, or BadInput with what is missing."""
+    _refuse_author(version, reviewer_id)
+    if version.reviewed_at is not None:
+        raise Conflict("Câu hỏi này đã được thẩm định.")
     problems = list(problems_before_approval(item_of(version)))
     if problems:
         raise BadInput(f"{version.item.code}: {' '.join(problems)}")
-    version.reviewed_by_id = reviewer.id
-    version.reviewed_at = version.approved_at = now
+    version.reviewed_by_id, version.reviewed_at, version.returned_reason = reviewer_id, now, None
+    _record(session, "item.review", version, actor_id=reviewer_id, now=now)
+
+
+def send_back(
+    session: Session, version: ItemVersion, *, reason: str, reviewer_id: int, now: datetime
+) -> None:
+    """Ask the author of a draft for a change. Raises Conflict without a reason or after approval."""
+    _refuse_author(version, reviewer_id)
+    if version.approved_at is not None:
+        raise Conflict("Câu hỏi đã được duyệt; hãy sửa thành phiên bản mới.")
+    if not reason:
+        raise Conflict("Bạn cần ghi điều cần sửa.")
+    version.reviewed_by_id = version.reviewed_at = None
+    version.returned_reason = reason
+    _record(session, "item.send_back", version, actor_id=reviewer_id, now=now, reason=reason)
+
+
+def approve(session: Session, version: ItemVersion, *, approver_id: int, now: datetime) -> None:
+    """Approve a reviewed draft that another person wrote; older versions are replaced by it."""
+    _refuse_author(version, approver_id)
+    if version.reviewed_at is None:
+        raise Conflict("Câu hỏi chưa được thẩm định.")
+    if version.approved_at is not None:
+        raise Conflict("Phiên bản này đã được duyệt.")
+    version.approved_by_id, version.approved_at = approver_id, now
+    _record(session, "item.approve", version, actor_id=approver_id, now=now)
+
+
+def retire(
+    session: Session, versions: Iterable[ItemVersion], *, reason: str, actor_id: int, now: datetime
+) -> int:
+    """Take approved versions out of use, with a reason; return how many were in use."""
+    if not reason:
+        raise Conflict("Bạn cần ghi lý do ngừng dùng.")
+    retired = 0
+    for version in versions:
+        if version.approved_at is not None and version.retired_at is None:
+            version.retired_by_id, version.retired_at, version.retire_reason = actor_id, now, reason
+            _record(session, "item.retire", version, actor_id=actor_id, now=now, reason=reason)
+            retired += 1
+    return retired
+
+
+def refuse_if_changed(version: ItemVersion, seen: str) -> None:
+    """Raise Conflict unless the person has seen the wording that there is now."""
+    if seen != digest(version):
+        raise Conflict(CHANGED_MEANWHILE)
+
+
+def digest(version: ItemVersion) -> str:
+    """Return what differs once the wording of a version differs."""
+    return hashlib.sha256(repr((version.number, item_of(version))).encode()).hexdigest()[:32]
+
+
+def _refuse_author(version: ItemVersion, person_id: int) -> None:
+    if version.author_id == person_id:
+        raise Conflict("Người soạn không tự thẩm định, duyệt câu hỏi của mình.")
+
+
+def _record(
+    session: Session, action: str, version: ItemVersion, *, actor_id: int, now: datetime, reason: str = ""
+) -> None:
     session.flush()
+    audit.record(
+        session,
+        action,
+        f"item/{version.item.code}/{version.number}",
+        now=now,
+        actor_id=actor_id,
+        after={"fingerprint": version.fingerprint, "key": version.key},
+        reason=reason,
+    )
+
+
+# --- finding -------------------------------------------------------------------------------------
+
+
+def newest_version(session: Session, code: str, *, for_update: bool = False) -> ItemVersion:
+    """Return the newest version of an item, its item locked if asked. Raises NotThere."""
+    item = select(BankItem).where(BankItem.code == code)
+    found = session.scalar(item.with_for_update() if for_update else item)
+    if found is None:
+        raise NotThere("Không tìm thấy câu hỏi này.")
+    return max(found.versions, key=lambda version: version.number)
+
+
+def find_version(session: Session, code: str, number: int) -> ItemVersion:
+    """Return one version of an item. Raises NotThere."""
+    version = session.scalar(
+        select(ItemVersion)
+        .join(ItemVersion.item)
+        .where(BankItem.code == code, ItemVersion.number == number)
+        .options(contains_eager(ItemVersion.item))
+    )
+    if version is None:
+        raise NotThere("Không tìm thấy câu hỏi này.")
+    return version
+
+
+def newest_versions(
+    *, words: str = "", topic: str = "", level: str = "", division: str = "", state: str = "", tag: str = ""
+) -> Select[Any]:
+    """Return the query of the newest version of each item that fits, in the order of codes.
+
+    What is in use or retired is the newest approved version, though a draft may follow it.
+    """
+    numbers = select(ItemVersion.item_id, func.max(ItemVersion.number).label("number"))
+    if state in ("approved", "retired"):
+        numbers = numbers.where(ItemVersion.approved_at.is_not(None))
+    newest = numbers.group_by(ItemVersion.item_id).subquery()
+    query = (
+        select(ItemVersion)
+        .join(newest, (newest.c.item_id == ItemVersion.item_id) & (newest.c.number == ItemVersion.number))
+        .join(ItemVersion.item)
+        .options(contains_eager(ItemVersion.item), selectinload(ItemVersion.author))
+        .order_by(func.length(func.split_part(BankItem.code, "-", 1)), BankItem.code)
+    )
+    for word in fold(clean_text(words)).split():
+        query = query.where(ItemVersion.search_text.contains(word, autoescape=True))
+    if topic:
+        query = query.where(ItemVersion.topic == topic)
+    if level:
+        query = query.where(ItemVersion.level == level)
+    if division:
+        query = query.where(ItemVersion.divisions.contains([division]))
+    if tag:
+        query = query.where(ItemVersion.tags.contains([tag]))
+    return query.where(_in_state(state)) if state in STATES else query
+
+
+def _in_state(state: str) -> Any:
+    is_approved, is_retired = ItemVersion.approved_at.is_not(None), ItemVersion.retired_at.is_not(None)
+    if state == "retired":
+        return is_retired
+    if state == "approved":
+        return is_approved & ~is_retired
+    if state == "reviewed":
+        return ItemVersion.reviewed_at.is_not(None) & ~is_approved
+    return ItemVersion.reviewed_at.is_(None)
+
+
+def state_of(version: ItemVersion) -> str:
+    """Return where a version stands, one of STATES."""
+    if version.retired_at is not None:
+        return "retired"
+    if version.approved_at is not None:
+        return "approved"
+    return "draft" if version.reviewed_at is None else "reviewed"
 
 
 def item_of(version: ItemVersion) -> Item:

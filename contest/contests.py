@@ -13,7 +13,7 @@ from enum import Enum
 from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session, selectinload
 
-from contest import audit, pools
+from contest import audit, leaderboards, pools
 from contest.errors import Conflict, NotThere
 from contest.formatting import vn_datetime
 from contest.models import Attempt, Contest, Publication, Round, RoundDivision, Standing
@@ -117,6 +117,8 @@ def open_round(
     `seed` is the round's unless one was committed before. Raises Conflict if the round was opened
     before, is over, or a specification can't be filled.
     """
+    # One opening of a contest at a time: no pool takes an item that another is taking.
+    session.execute(select(Contest.id).where(Contest.id == round.contest_id).with_for_update(key_share=True))
     session.refresh(round, with_for_update=True)
     if round.opened_at is not None:
         raise Conflict("Vòng thi này đã được mở.")
@@ -243,6 +245,7 @@ def close_books(session: Session, round: Round, *, now: datetime, actor_id: int)
     The caller ranks the round next, in the same transaction. Raises Conflict before the round is
     closed, or a second time.
     """
+    leaderboards.take_turn(session, round.id)
     session.refresh(round, with_for_update=True)
     if round.closed_at is None:
         raise Conflict("Vòng thi chưa đóng: còn bài chưa nộp hoặc chưa chấm xong.")

@@ -32,10 +32,12 @@ RINGING_IS_DUE = 2.0
 def score_waiting() -> int:
     """Score everything that waits, batch by batch; return how many attempts."""
     total = 0
-    while count := scoring.score_batch(db.session(), now=db_now(db.session())):
-        db.session.commit()
-        total += count
-    db.session.rollback()
+    try:
+        while count := scoring.score_batch(db.session(), now=db_now(db.session())):
+            db.session.commit()
+            total += count
+    finally:
+        db.session.rollback()  # or a worker would bring a failed transaction to its next job
     if total:
         logger.info("scored", attempts=total)
     return total
@@ -114,15 +116,17 @@ def is_redis_there() -> bool:
 def sweep() -> None:
     """Do what nobody asked for in time: close the overdue, ring or score, rank, close rounds."""
     session = db.session()
-    while attempts.close_overdue(session):
-        session.commit()
-    session.commit()
+    # Looked at first: what is closed now was submitted at its deadline, and no worker is late for it.
     waiting = scoring.oldest_waiting_seconds(session)
-    session.rollback()
+    closed = 0
+    while count := attempts.close_overdue(session):
+        session.commit()
+        closed += count
+    session.commit()
     if waiting > PATIENCE_WITH_WORKERS:
         logger.warning("workers are late, scoring here", oldest_seconds=round(waiting, 1))
         score_waiting()
-    elif waiting > RINGING_IS_DUE:
+    elif closed or waiting > RINGING_IS_DUE:
         ring_for_scoring()
     for round_id in contests.rounds_to_close(session, now=db_now(session)):
         if contests.close_round(session, round_id, now=db_now(session)):
@@ -136,7 +140,10 @@ def rank_what_changed() -> int:
     session = db.session()
     round_ids = leaderboards.rounds_to_rank(session)
     for round_id in round_ids:
-        leaderboards.rank_round(session, contests.find_round(session, round_id), now=db_now(session))
+        leaderboards.take_turn(session, round_id)
+        round = contests.find_round(session, round_id)
+        if round.books_closed_at is None:  # still: whoever closed them has ranked it for good
+            leaderboards.rank_round(session, round, now=db_now(session))
         session.commit()
     session.rollback()
     return len(round_ids)

@@ -21,18 +21,30 @@ from contest.rules.unit_ranking import UnitFacts, UnitRow, UnitRule, rank_units
 # under way while it was ranked is not missed.
 LATE_SCORING = timedelta(minutes=1)
 _RANK_LOCK = 7_310_002
+# What a request may wait is no measure for the ranking of a province.
+_PATIENCE = text("""
+SELECT set_config('statement_timeout', '10min', true), set_config('lock_timeout', '2min', true),
+       set_config('idle_in_transaction_session_timeout', '10min', true)
+""")
 Row_ = TypeVar("Row_")
 
+# Rows are locked in the order of persons, as scoring does, so that neither waits for the other in a circle.
 _WRITE_PLACES = text("""
+WITH new AS (
+    SELECT s.id, place.position, place.rank, place.separated_by, place.prediction_error
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:positions AS integer[]), CAST(:ranks AS integer[]),
+                CAST(:separations AS text[]), CAST(:errors AS integer[]))
+         AS place (id, position, rank, separated_by, prediction_error)
+    JOIN standings s ON s.id = place.id
+    WHERE (s.position, s.rank, s.separated_by, s.prediction_error)
+          IS DISTINCT FROM (place.position, place.rank, place.separated_by, place.prediction_error)
+    ORDER BY s.account_id
+    FOR NO KEY UPDATE OF s
+)
 UPDATE standings s
 SET position = new.position, rank = new.rank, separated_by = new.separated_by,
     prediction_error = new.prediction_error
-FROM unnest(CAST(:ids AS bigint[]), CAST(:positions AS integer[]), CAST(:ranks AS integer[]),
-            CAST(:separations AS text[]), CAST(:errors AS integer[]))
-     AS new (id, position, rank, separated_by, prediction_error)
-WHERE s.id = new.id
-  AND (s.position, s.rank, s.separated_by, s.prediction_error)
-      IS DISTINCT FROM (new.position, new.rank, new.separated_by, new.prediction_error)
+FROM new WHERE s.id = new.id
 """)
 
 
@@ -47,6 +59,17 @@ def rounds_to_rank(session: Session) -> list[int]:
         .exists()
     )
     return list(session.scalars(select(Round.id).where(Round.books_closed_at.is_(None), scored)))
+
+
+def take_turn(session: Session, round_id: int) -> None:
+    """Wait until nobody else ranks the round or goes on from its ranks; the turn lasts until commit.
+
+    It comes before the round's row is locked, or two could wait for each other.
+    """
+    session.execute(_PATIENCE)
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(:lock, :round)"), {"lock": _RANK_LOCK, "round": round_id}
+    )
 
 
 def chain_of(round: Round, asked: RoundDivision) -> tuple[str, ...]:
@@ -68,9 +91,9 @@ def rank_round(
     `prize_points` are the unit points of the prizes given, by division and unit; before the prizes
     are given there are none.
     """
-    session.execute(
-        text("SELECT pg_advisory_xact_lock(:lock, :round)"), {"lock": _RANK_LOCK, "round": round.id}
-    )
+    take_turn(session, round.id)
+    for known in (round, *round.divisions):
+        session.refresh(known)  # while this waited, the books may have been closed
     people = 0
     session.execute(delete(UnitStanding).where(UnitStanding.round_id == round.id))
     for asked in round.divisions:

@@ -25,6 +25,8 @@ class Policy:
     who: Who
     # For how many seconds a shared cache may keep a page that is the same for everybody; 0: no-store.
     public_seconds: int = 0
+    # The largest body in bytes where it differs from the application's.
+    largest_body: int | None = None
 
 
 _everybody = Policy(Who.EVERYBODY)
@@ -54,6 +56,18 @@ POLICIES: dict[str, Policy] = {
     "leaderboards.units": _everybody,
     "leaderboards.individuals": _everybody,
     "leaderboards.winners": _everybody,
+    "admin_bank.index": _staff,
+    "admin_bank.show": _staff,
+    "admin_bank.new": _staff,
+    "admin_bank.edit": _staff,
+    "admin_bank.review": _staff,
+    "admin_bank.send_back": _staff,
+    "admin_bank.approve": _staff,
+    "admin_bank.retire": _staff,
+    "admin_bank.export": _staff,
+    "admin_bank.bring": Policy(Who.STAFF, largest_body=5 * 1024 * 1024),
+    "admin_bank.import_plan": _staff,
+    "admin_bank.import_apply": _staff,
     "admin_dashboard.index": _staff,
     "admin_dashboard.show": _staff,
     "admin_dashboard.figures": _staff,

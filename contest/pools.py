@@ -87,7 +87,7 @@ def freeze(session: Session, asked: RoundDivision, *, now: datetime) -> Pool:
         (code, version)
         for code, version in _approved(session, day)
         if asked.division.code in version.divisions
-        and any(cell.topic == version.topic and cell.level == version.level for cell in cells)
+        and any(_asks_for(cell, version) for cell in cells)
         and code not in elsewhere
     ]
     file = _file(asked.division.code, 1, fitting)
@@ -103,6 +103,10 @@ def freeze(session: Session, asked: RoundDivision, *, now: datetime) -> Pool:
     session.add(pool)
     session.flush()
     return pool
+
+
+def _asks_for(cell: Cell, version: ItemVersion) -> bool:
+    return cell.topic == version.topic and cell.level == version.level and cell.tags.issubset(version.tags)
 
 
 def _approved(session: Session, day: date) -> list[tuple[str, ItemVersion]]:

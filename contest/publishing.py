@@ -86,6 +86,7 @@ def publish(
     session: Session, round: Round, *, reason: str, data_key: str, now: datetime, actor_id: int
 ) -> Publication:
     """Publish the round's results as the next provisional version. Raises Conflict before the books."""
+    leaderboards.take_turn(session, round.id)
     session.refresh(round, with_for_update=True)
     before = newest_publication(session, round.id)
     version = before.version + 1 if before else 1

@@ -12,7 +12,7 @@ from flask import Flask, Response, current_app, g, render_template, request, url
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from contest import formatting
 from contest.attempts import NotSignedIn
@@ -120,6 +120,9 @@ def _not_signed_in(_: NotSignedIn) -> Any:
 def _http_error(error: HTTPException) -> ResponseReturnValue:
     if error.response is not None or not error.code:
         return error
+    if isinstance(request.routing_exception, SecurityError):
+        # Asked for under a foreign name, and a page of ours is full of our addresses.
+        return Response(SENTENCES[400][1], 400, mimetype="text/plain")
     title, message = SENTENCES.get(error.code, ("Không thực hiện được", error.name))
     return _page(error.code, title, message)
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
@@ -16,6 +17,8 @@ from contest.pools import loaded
 from contest.rules.ranking import Candidate, Result, counted
 from contest.rules.scoring import POINT, score
 from contest.rules.timing import duration_ms
+
+logger = structlog.get_logger()
 
 BATCH = 300
 
@@ -77,17 +80,19 @@ WHERE a.id = :attempt AND s.round_id = a.round_id AND s.account_id = a.account_i
 
 
 def score_batch(session: Session, *, now: datetime, most: int = BATCH) -> int:
-    """Score up to `most` waiting attempts and update their people's standings; return how many."""
+    """Score up to `most` waiting attempts and update their people's standings; return how many it scored."""
     rows = session.execute(_TAKE, {"most": most}).all()
     if not rows:
         return 0
-    ids = [row.id for row in rows]
+    scores = {row.id: points for row in rows if (points := _points_or_none(session, row)) is not None}
+    rows = [row for row in rows if row.id in scores]
+    ids = list(scores)
     session.execute(
         _WRITE_SCORES,
         {
             "now": now,
             "ids": ids,
-            "points": [_points(session, row) for row in rows],
+            "points": list(scores.values()),
             "durations": [_duration_ms(row) for row in rows],
         },
     )
@@ -97,6 +102,18 @@ def score_batch(session: Session, *, now: datetime, most: int = BATCH) -> int:
     if again:
         _choose_counted(session, again)
     return len(rows)
+
+
+def _points_or_none(session: Session, row: Row[Any]) -> int | None:
+    """Return the points, or None for a row that can't be scored: it must not keep the others waiting.
+
+    The round does not close while it is there, and every look at it is an error in the log.
+    """
+    try:
+        return _points(session, row)
+    except (LookupError, TypeError, ValueError, ArithmeticError):
+        logger.exception("this attempt can't be scored", attempt=row.id)
+        return None
 
 
 def _points(session: Session, row: Row[Any]) -> int:

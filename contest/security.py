@@ -21,6 +21,9 @@ _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 CONCURRENT_HASHES = 2
 LONGEST_HASH_WAIT = 5.0
 _hashing = threading.BoundedSemaphore(CONCURRENT_HASHES)
+# Whoever waits holds a thread of the web process; the others must stay free for saving.
+MOST_IN_LINE = 6
+_in_line = threading.BoundedSemaphore(CONCURRENT_HASHES + MOST_IN_LINE)
 # Verified for a name that nobody has, so that it takes as long as for one that somebody has.
 NOBODYS_HASH = _hasher.hash(secrets.token_hex(16))
 
@@ -58,12 +61,18 @@ def token_hash(token: str) -> bytes:
 
 @contextmanager
 def _turn() -> Iterator[None]:
-    if not _hashing.acquire(timeout=LONGEST_HASH_WAIT):
-        raise TryAgain("Đang có rất nhiều người đăng nhập. Bạn vui lòng thử lại sau ít giây.")
+    crowded = TryAgain("Đang có rất nhiều người đăng nhập. Bạn vui lòng thử lại sau ít giây.")
+    if not _in_line.acquire(blocking=False):
+        raise crowded
     try:
-        yield
+        if not _hashing.acquire(timeout=LONGEST_HASH_WAIT):
+            raise crowded
+        try:
+            yield
+        finally:
+            _hashing.release()
     finally:
-        _hashing.release()
+        _in_line.release()
 
 
 def hash_password(password: str) -> str:

@@ -37,7 +37,7 @@ class Settings:
     port: int = 8000
     web_workers: int = 2
     # Threads per web process; also the size of its pool of database connections.
-    web_threads: int = 8
+    web_threads: int = 16
     scoring_workers: int = 2
     # How many proxies in front set X-Forwarded-For; 0 trusts none.
     proxy_count: int = 0

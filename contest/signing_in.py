@@ -110,6 +110,8 @@ def _check() -> ResponseReturnValue | None:
     if policy is None or "\0" in request.path:
         abort(404)
     g.policy = policy
+    if policy.largest_body is not None:
+        request.max_content_length = request.max_form_memory_size = policy.largest_body
     if policy.who in (Who.SIGNED_IN, Who.STAFF) and not current_user.is_authenticated:
         return _ask_to_sign_in()
     if policy.who is Who.STAFF and not current_user.is_staff:
@@ -134,7 +136,10 @@ def _is_same_origin() -> bool:
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         return False
     origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == request.host
+    try:
+        return origin is None or urlsplit(origin).netloc == request.host
+    except ValueError:  # "http://[" is no address
+        return False
 
 
 def _has_token() -> bool:

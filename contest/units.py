@@ -64,9 +64,14 @@ def listed(session: Session, kind: str | None = None) -> list[Unit]:
 
 def ids_matching(session: Session, words: str) -> frozenset[int]:
     """Return the ids of units whose name, code or an old name contains the words, accents aside."""
-    pattern = f"%{fold(clean_text(words)).replace('%', '').replace('_', '')}%"
-    own = select(Unit.id).where(or_(Unit.search_text.like(pattern), Unit.code.like(pattern)))
-    old = select(UnitAlias.unit_id).where(UnitAlias.search_text.like(pattern))
+    sought = fold(clean_text(words))
+    own = select(Unit.id).where(
+        or_(
+            Unit.search_text.contains(sought, autoescape=True),
+            func.lower(Unit.code).contains(sought, autoescape=True),
+        )
+    )
+    old = select(UnitAlias.unit_id).where(UnitAlias.search_text.contains(sought, autoescape=True))
     return frozenset(session.scalars(own.union(old)))
 
 

@@ -22,6 +22,8 @@ _LETTER_MARKS = "\u0302\u0306\u031b"  # â, ă, ơ
 
 def clean_text(text: str) -> str:
     """Return plain text as it is stored: NFC, without what can't be seen, blanks collapsed."""
+    if text.isprintable():  # neither controls nor blanks but the plain one: most texts
+        return unicodedata.normalize("NFC", " ".join(text.split()))
     text = re.sub(r"\s+", " ", text.translate(_PLAIN))
     text = "".join(char for char in text if unicodedata.category(char) not in _UNSEEN)
     # Composed last: what was left out may have stood between a letter and its accent.
@@ -55,7 +57,8 @@ def _cleaned_once(html: str) -> str:
 def fold(text: str) -> str:
     """Return the text as it is searched: lower case, without accents, đ as d."""
     decomposed = unicodedata.normalize("NFD", text.lower().replace("đ", "d"))
-    return "".join(char for char in decomposed if not unicodedata.combining(char))
+    # A list, not a generator: every text that is imported or searched comes through here.
+    return "".join([char for char in decomposed if not unicodedata.combining(char)])
 
 
 def sort_key(text: str) -> str:

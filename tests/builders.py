@@ -131,8 +131,9 @@ def make_items(per_cell: int = 6, *, multiple: bool = False) -> None:
         for topic, level in (("T1", "NB"), ("T2", "TH"))
         for number in range(1, per_cell + 1)
     ]
-    for version in bank.add_drafts(db.session(), items, author=author, now=now):
-        bank.approve(db.session(), version, reviewer=reviewer, now=now)
+    for version in bank.add_drafts(db.session(), items, author_id=author.id, now=now):
+        bank.review(db.session(), version, reviewer_id=reviewer.id, now=now)
+        bank.approve(db.session(), version, approver_id=reviewer.id, now=now)
     db.session.commit()
 
 

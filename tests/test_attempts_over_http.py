@@ -478,3 +478,9 @@ def test_saves_racing_a_submission_leave_what_was_acknowledged(live_app, person,
         assert attempt.submitted_at is not None
         assert attempt.save_seq == acknowledged
         assert attempt.responses == ({"1": ["abcd"[acknowledged % 4]]} if acknowledged else {})
+
+
+def test_the_result_of_an_attempt_that_still_has_time_leads_back_to_the_paper(browser, attempt):
+    answer = browser.get(f"/attempts/{attempt.public_id}/result")
+
+    assert (answer.status_code, answer.location) == (303, f"/attempts/{attempt.public_id}")

@@ -1,12 +1,14 @@
 """Rounds: opened, ended, closed, their books closed; each step in the log."""
 
+import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
-from contest import audit, contests, publishing, units
+from contest import audit, bank, contests, publishing, units
 from contest.clock import db_now
 from contest.contests import Phase
 from contest.errors import Conflict
@@ -14,20 +16,6 @@ from contest.extensions import db
 from contest.models import AuditEvent, ItemVersion, Pool, Registration, Standing, Unit, UnitStanding
 from contest.pools import pool_items
 from tests import builders
-
-CONTENT = (
-    "kind",
-    "stem",
-    "options",
-    "key",
-    "topic",
-    "level",
-    "divisions",
-    "tags",
-    "explanation",
-    "legal_document",
-    "legal_article",
-)
 
 
 @pytest.fixture
@@ -41,7 +29,8 @@ def round(contest):
 
 
 def actions():
-    return list(db.session.scalars(select(AuditEvent.action).order_by(AuditEvent.id)))
+    of_rounds = AuditEvent.action.like("round.%")
+    return list(db.session.scalars(select(AuditEvent.action).where(of_rounds).order_by(AuditEvent.id)))
 
 
 def test_opening_commits_the_seed_and_freezes_a_pool_for_each_division(round):
@@ -82,11 +71,12 @@ def test_a_round_does_not_open_on_a_bank_that_is_too_small(contest):
 def test_an_older_wording_does_not_come_back_when_the_newest_is_retired(contest):
     builders.make_items(per_cell=4)
     first = db.session.scalars(select(ItemVersion).order_by(ItemVersion.id).limit(1)).one()
-    columns = {name: getattr(first, name) for name in CONTENT}
-    newer = ItemVersion(**columns, item=first.item, number=2, author_id=first.author_id)
-    newer.reviewed_by_id, newer.reviewed_at = first.reviewed_by_id, first.reviewed_at
-    newer.approved_at = newer.retired_at = first.approved_at
-    db.session.add(newer)
+    now, reviewer_id = db_now(db.session()), first.approved_by_id
+    changed = replace(bank.item_of(first), stem="Câu hỏi viết lại")
+    newer = bank.edit(db.session(), first.item.code, changed, author_id=first.author_id, now=now)
+    bank.review(db.session(), newer, reviewer_id=reviewer_id, now=now)
+    bank.approve(db.session(), newer, approver_id=reviewer_id, now=now)
+    bank.retire(db.session(), [newer], reason="Văn bản hết hiệu lực", actor_id=reviewer_id, now=now)
     db.session.commit()
 
     round = builders.open_now(builders.make_round(contest))
@@ -129,6 +119,77 @@ def test_the_pools_of_two_rounds_share_no_item(contest, round):
             now=second.opens_at,
             actor_id=None,
         )
+
+
+def test_a_pool_leaves_what_no_cell_asks_for_to_other_rounds(contest):
+    builders.make_items()
+    now = db_now(db.session())
+    for place, first in enumerate(db.session.scalars(select(ItemVersion).order_by(ItemVersion.id)).all()):
+        tagged = replace(bank.item_of(first), tags=(f"week-{place % 2 + 1}",))
+        newer = bank.edit(db.session(), first.item.code, tagged, author_id=first.author_id, now=now)
+        bank.review(db.session(), newer, reviewer_id=first.reviewed_by_id, now=now)
+        bank.approve(db.session(), newer, approver_id=first.approved_by_id, now=now)
+    db.session.commit()
+
+    rounds = [
+        builders.open_now(
+            builders.make_round(
+                contest, specification=[{"topic": "T1", "level": "NB", "count": 3, "tags": [tag]}]
+            )
+        )
+        for tag in ("week-1", "week-2")
+    ]
+
+    for round in rounds:
+        pool = db.session.scalars(select(Pool).where(Pool.round_id == round.id)).first()
+        assert len(pool.item_versions) == 3
+
+
+def test_two_rounds_opened_at_once_share_no_item(live_app):
+    contest = builders.make_contest()
+    builders.make_items()
+    rounds = [builders.make_round(contest) for _ in range(2)]
+    for round in rounds:
+        contests.commit_seed(
+            db.session(),
+            round,
+            seed=b"s" * 32,
+            data_key=builders.data_key(),
+            now=round.opens_at,
+            actor_id=None,
+        )
+    round_ids = [round.id for round in rounds]
+    db.session.commit()
+    outcomes = []
+    barrier = threading.Barrier(2)
+
+    def open_one(round_id):
+        with live_app.app_context():
+            round = contests.find_round(db.session(), round_id)
+            barrier.wait()
+            try:
+                contests.open_round(
+                    db.session(),
+                    round,
+                    seed=b"s" * 32,
+                    data_key=builders.data_key(),
+                    now=round.opens_at,
+                    actor_id=None,
+                )
+                db.session.commit()
+                outcomes.append("opened")
+            except Conflict as error:
+                outcomes.append(str(error))
+            db.session.remove()
+
+    threads = [threading.Thread(target=open_one, args=(round_id,)) for round_id in round_ids]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sum(outcome == "opened" for outcome in outcomes) == 1
+    assert sum("cần 3, có 0" in outcome for outcome in outcomes) == 1
 
 
 def test_the_seed_stays_sealed_until_the_round_is_closed(round):

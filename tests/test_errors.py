@@ -40,9 +40,7 @@ def test_an_error_carries_nobodys_data_into_the_log(client, capsys):
     contest = builders.make_contest()
     client.get("/register")
     builders.make_person(contest, name="Trần Bí Mật", phone="0987123456")
-    db.session.execute(
-        db.text("ALTER TABLE consents ADD CONSTRAINT broken CHECK (purpose <> 'participation') NOT VALID")
-    )
+    db.session.execute(db.text("ALTER TABLE accounts ADD CONSTRAINT broken CHECK (name <> 'Lê Kín Đáo')"))
     db.session.commit()
 
     answer = client.post(
@@ -109,3 +107,13 @@ def test_readiness_warns_when_redis_is_away_and_serves_on(app, client):
 
     assert answer.status_code == 200
     assert answer.json["warnings"] == ["redis is away: scoring is left to the sweeper"]
+
+
+@pytest.mark.parametrize("address", ["/", "/healthz", "/nowhere"])
+def test_under_a_name_that_is_not_ours_there_is_no_page_and_no_bug(settings, address):
+    app = create_app(replace(settings, trusted_hosts=("thi.example.vn",)))
+
+    answer = app.test_client().get(address, headers={"Host": "evil.example"})
+
+    assert (answer.status_code, answer.mimetype) == (400, "text/plain")
+    assert "Content-Security-Policy" in answer.headers

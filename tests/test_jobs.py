@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from redis import Redis
 from rq import Queue, SimpleWorker
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
 
 from contest import jobs
 from contest.extensions import db
@@ -55,6 +56,17 @@ def test_a_ring_makes_a_worker_score(doorbell, redis, waiting):
 
     work(redis)
 
+    assert is_scored(waiting)
+
+
+def test_a_job_that_failed_half_way_leaves_the_worker_able_to_go_on(live_app, waiting):
+    with db.engine.connect() as other:
+        other.execute(text("LOCK TABLE standings"))
+        db.session.execute(text("SET LOCAL lock_timeout = '50ms'"))
+        with pytest.raises(OperationalError):
+            jobs.score_waiting()
+
+    assert jobs.score_waiting() == 1
     assert is_scored(waiting)
 
 
@@ -154,6 +166,19 @@ def test_the_sweeper_closes_overdue_attempts_scores_ranks_and_closes_the_round(d
     assert (attempt.how, attempt.points) == ("deadline", 0)
     assert db.session.get_one(Round, round.id).closed_at is not None
     assert db.session.get_one(Round, round.id).ranked_at is not None
+
+
+def test_what_the_sweeper_closes_is_left_to_the_workers_first(doorbell, redis):
+    contest = builders.make_contest()
+    round = builders.open_now(builders.make_round(contest))
+    attempt = builders.start(builders.make_person(contest), round, ago=timedelta(minutes=20))
+
+    jobs.sweep()
+
+    assert doorbell.queue.count == 1
+    assert not is_scored(attempt)
+    jobs.sweep()
+    assert is_scored(attempt)
 
 
 def test_a_round_stays_unclosed_while_somebody_sits(doorbell, redis):

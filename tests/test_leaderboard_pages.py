@@ -330,6 +330,13 @@ def test_a_unit_is_found_by_name_code_and_old_name_accents_aside(client, contest
     assert "Xã Lục Ngạn" in rows[0]
 
 
+@pytest.mark.parametrize("words", ["H05.09", "h05.09"])
+def test_a_unit_whose_code_has_letters_is_found_by_it(session, words):
+    unit = builders.make_unit("Sở Thử nghiệm", code="H05.09", kind="agency", group="department")
+
+    assert units.ids_matching(session, words) == {unit.id}
+
+
 def test_a_search_that_finds_nothing_says_so_and_shows_what_was_typed_safely(client, contest, round):
     take_part(contest, round, "Lê Thị Hoa")
     builders.close(round)

@@ -39,7 +39,7 @@ def world(app, request):
     """
     phase = getattr(request, "param", "open")
     fields = {"filename": "css/app.css", "slug": "none", "round_id": 0, "version": 1, "public_id": "x" * 22}
-    fields |= {"code": "0123456789AB"}
+    fields |= {"code": "0123456789AB", "import_id": 0}
     people = SimpleNamespace(organizer=builders.make_staff(), contest=None, fields=fields)
     if phase == "no contest":
         people.participant, people.other = builders.make_person(), builders.make_person()
@@ -201,6 +201,7 @@ def test_who_may_use_a_route_is_told_that_the_token_is_missing(app, world, parti
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
         {"Origin": "http://localhost.evil.example"},
+        {"Origin": "http://["},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
     ],

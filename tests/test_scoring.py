@@ -156,3 +156,14 @@ def test_the_oldest_waiting_attempt_is_known(contest, round):
     assert 290 < scoring.oldest_waiting_seconds(db.session()) < 310
     db.session.execute(update(Attempt).values(voided_at=func.now(), void_reason="Hủy"))
     assert scoring.oldest_waiting_seconds(db.session()) == 0
+
+
+def test_an_attempt_that_can_not_be_scored_keeps_no_other_waiting(contest, round, capsys):
+    broken = builders.finish_attempt(builders.make_person(contest), round, is_scored=False)
+    broken.paper = [{"code": "no such code", "order": [0, 1]}]
+    db.session.commit()
+    good = builders.finish_attempt(builders.make_person(contest), round)
+
+    db.session.refresh(broken)
+    assert (good.points, broken.scored_at) == (5 * POINT, None)
+    assert "this attempt can't be scored" in capsys.readouterr().out

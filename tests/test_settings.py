@@ -26,7 +26,7 @@ def dev(tmp_path: Path) -> dict[str, str]:
 def test_without_choices_the_defaults_hold(dev):
     settings = Settings.from_env(dev)
     assert (settings.env, settings.host, settings.port) == ("dev", "127.0.0.1", 8000)
-    assert (settings.web_workers, settings.web_threads, settings.scoring_workers) == (2, 8, 2)
+    assert (settings.web_workers, settings.web_threads, settings.scoring_workers) == (2, 16, 2)
     assert (settings.proxy_count, settings.trusted_hosts, settings.secure_cookies) == (0, (), False)
     assert settings.province == "Tỉnh Bắc Ninh"
 

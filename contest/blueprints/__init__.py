@@ -1,7 +1,7 @@
 """The web: thin views, one blueprint a noun."""
 
 from contest.blueprints import accounts, attempts, health, leaderboards, public
-from contest.blueprints.admin import dashboard, participants, results, rounds
+from contest.blueprints.admin import bank, dashboard, participants, results, rounds
 
 BLUEPRINTS = (
     health.bp,
@@ -13,4 +13,5 @@ BLUEPRINTS = (
     participants.bp,
     rounds.bp,
     results.bp,
+    bank.bp,
 )

@@ -3,27 +3,25 @@
 import json
 import secrets
 import time
-from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import msgspec
 from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from markupsafe import Markup
 from sqlalchemy import Connection, select
 from sqlalchemy.orm import joinedload
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from contest import attempts, bank, jobs
+from contest import attempts, jobs, papers
 from contest.attempts import CLOSED, NotSignedIn, Outcome, Saved
 from contest.clock import db_now
 from contest.errors import BadInput, Conflict, NotThere, TooSoon, TryAgain
 from contest.extensions import db
-from contest.models import Attempt, Round, RoundDivision
+from contest.models import Attempt, Round
 from contest.rules.prediction import read_count, read_percentage
-from contest.rules.scoring import LABELS, POINT, score
+from contest.rules.scoring import POINT
 from contest.rules.sheets import BadSheet, Sheet, read_sheet
 from contest.security import receipt_digest
 from contest.signing_in import session_hash
@@ -37,12 +35,6 @@ CLOSED_CODES = {
     Outcome.SUBMITTED: "submitted",
     Outcome.DEADLINE_PASSED: "deadline_passed",
 }
-PREDICTIONS = {
-    "people": "Theo bạn, có bao nhiêu người tham gia {scope}?",
-    "full": "Theo bạn, có bao nhiêu người trả lời đúng tất cả các câu hỏi {scope}?",
-    "percentage": "Theo bạn, bao nhiêu phần trăm người tham gia {scope} trả lời đúng tất cả các câu hỏi?",
-}
-PREDICTION_SCOPES = {"division": "của bảng {division} trong vòng này", "round": "trong vòng này"}
 
 
 # --- the hot path: no account is loaded, each operation is one transaction ------------------------
@@ -255,7 +247,7 @@ def _unreadable_form() -> Exception:
 def _conflict(public_id: str, sheet: Sheet, saved: Saved, *, submitting: bool) -> ResponseReturnValue:
     """Show the stored sheet and the one just sent, and ask which holds."""
     attempt = _own_attempt(public_id)
-    questions = _questions(attempt, saved.stored.responses)
+    questions = papers.questions(db.session(), attempt, saved.stored.responses)
     for question in questions:
         question["stored"] = question["chosen"]
         question["sent"] = sheet.responses.get(str(question["position"]), [])
@@ -266,7 +258,7 @@ def _conflict(public_id: str, sheet: Sheet, saved: Saved, *, submitting: bool) -
         questions=questions,
         stored_prediction=saved.stored.prediction,
         sent_prediction=sheet.prediction,
-        percentage=(_prediction(attempt) or {}).get("percentage", False),
+        percentage=(papers.prediction(db.session(), attempt) or {}).get("percentage", False),
         sheet={
             "seq": saved.stored.seq,
             "next_seq": saved.stored.seq + 1,
@@ -287,15 +279,15 @@ def show(public_id: str) -> ResponseReturnValue:
     """The paper; a closed attempt leads to its result."""
     attempt = _own_attempt(public_id)
     now = db_now(db.session())
-    if attempt.submitted_at or attempt.voided_at or now >= attempt.deadline_at:
+    if not attempts.is_sitting(attempt, now=now):
         return redirect(url_for("attempts.result", public_id=public_id), 303)
     return render_template(
         "attempts/show.html",
         attempt=attempt,
         contest=attempt.round.contest,
         round=attempt.round,
-        questions=_questions(attempt, attempt.responses),
-        prediction=_prediction(attempt),
+        questions=papers.questions(db.session(), attempt, attempt.responses),
+        prediction=papers.prediction(db.session(), attempt),
         sheet={
             "seq": attempt.save_seq,
             "base": attempt.save_seq,
@@ -311,8 +303,10 @@ def show(public_id: str) -> ResponseReturnValue:
 
 @bp.get("/attempts/<public_id>/result")
 def result(public_id: str) -> ResponseReturnValue:
-    """The receipt and, as far as the round's rule shows it, the score and the explanations."""
+    """The receipt and what the round's rule shows of the score; what still has time leads to its paper."""
     attempt = _own_attempt(public_id)
+    if attempts.is_sitting(attempt, now=db_now(db.session())):
+        return redirect(url_for("attempts.show", public_id=public_id), 303)
     is_closed = attempt.round.closed_at is not None
     return render_template(
         "attempts/result.html",
@@ -324,9 +318,9 @@ def result(public_id: str) -> ResponseReturnValue:
         full_points=len(attempt.paper) * POINT,
         is_score_shown=attempt.scored_at is not None
         and (is_closed or attempt.round.score_shown == "at_once"),
-        review=_review(attempt) if is_closed and attempt.scored_at else None,
+        review=papers.review(db.session(), attempt) if is_closed and attempt.scored_at else None,
         digest=_digest(attempt),
-        prediction=_prediction(attempt),
+        prediction=papers.prediction(db.session(), attempt),
     )
 
 
@@ -363,80 +357,6 @@ def _own_attempt(public_id: str) -> Attempt:
         )
     )
     return attempt or abort(404)
-
-
-def _questions(attempt: Attempt, responses: Mapping[str, list[str]]) -> list[dict[str, Any]]:
-    """Return the paper as shown: no key, no bank order, no code."""
-    paper = attempts.paper_of(attempt.paper)
-    versions = bank.texts(db.session(), [attempt.pool.item_versions[item.code] for item in paper])
-    questions = []
-    for position, item in enumerate(paper, start=1):
-        version = versions[attempt.pool.item_versions[item.code]]
-        questions.append(
-            {
-                "position": position,
-                "kind": version.kind,
-                "is_multiple": version.kind == "multiple",
-                "stem": _html(version.stem),
-                "options": [
-                    {"label": LABELS[place], "text": _html(version.options[index]["text"])}
-                    for place, index in enumerate(item.order)
-                ],
-                "chosen": responses.get(str(position), []),
-            }
-        )
-    return questions
-
-
-def _html(cleaned: str) -> Markup:
-    """Return bank text as HTML: it went through the cleaner when it was stored."""
-    return Markup(cleaned)  # noqa: S704
-
-
-def _review(attempt: Attempt) -> list[dict[str, Any]]:
-    """Return the questions with key, points and explanation; only after the round is closed."""
-    paper = attempts.paper_of(attempt.paper)
-    pool = attempt.pool
-    versions = bank.texts(db.session(), [pool.item_versions[item.code] for item in paper])
-    keys = {item.code: versions[pool.item_versions[item.code]].key for item in paper}
-    scored = score(paper, attempt.responses, keys, partial=attempt.round.is_partial)
-    review = []
-    for question, item, points in zip(
-        _questions(attempt, attempt.responses), paper, scored.by_position, strict=True
-    ):
-        version = versions[pool.item_versions[item.code]]
-        right = {LABELS[place] for place, index in enumerate(item.order) if index in version.key}
-        review.append(
-            question
-            | {
-                "right": right,
-                "points": points,
-                "is_right": points == POINT,
-                "explanation": _html(version.explanation),
-                "legal_document": version.legal_document,
-                "legal_article": version.legal_article,
-            }
-        )
-    return review
-
-
-def _prediction(attempt: Attempt) -> dict[str, Any] | None:
-    """Return the prediction question of the attempt's division, or None."""
-    asked = db.session.scalar(
-        select(RoundDivision).where(
-            RoundDivision.round_id == attempt.round_id, RoundDivision.division_id == attempt.division_id
-        )
-    )
-    if asked is None or asked.prediction_counted is None:
-        return None
-    scope = PREDICTION_SCOPES[asked.prediction_over].format(division=attempt.division.name)
-    return {
-        "question": PREDICTIONS[asked.prediction_counted].format(scope=scope),
-        "hint": "Câu này không tính điểm, chỉ dùng để xếp hạng khi bằng điểm.",
-        "percentage": asked.prediction_counted == "percentage",
-        "value": attempt.prediction,
-        "truth": asked.truth,
-    }
 
 
 def _digest(attempt: Attempt) -> str:

@@ -18,12 +18,18 @@ def with_app(command: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        from contest import create_app  # the commands that need no application start without it
+        # The commands that need no application start without it.
+        from contest import create_app
+        from contest.extensions import db
 
         try:
             app = create_app()
             with app.app_context():
-                return command(*args, **kwargs)
+                try:
+                    return command(*args, **kwargs)
+                finally:
+                    db.session.remove()
+                    db.engine.dispose()
         except (ContestError, SettingsError) as error:
             raise click.ClickException(str(error)) from None
 
@@ -36,13 +42,26 @@ def main() -> None:
 
 
 def _add_commands() -> None:
+    from contest.cli import bank_data  # noqa: F401  (adds its commands to the group)
+    from contest.cli.bank import bank_group
     from contest.cli.people import create_staff
     from contest.cli.processes import sweep, web, worker
     from contest.cli.rounds import round_group
     from contest.cli.run import run
     from contest.cli.setup import doctor, migrate, seed_demo
 
-    for command in (run, web, worker, sweep, migrate, doctor, seed_demo, create_staff, round_group):
+    for command in (
+        run,
+        web,
+        worker,
+        sweep,
+        migrate,
+        doctor,
+        seed_demo,
+        create_staff,
+        round_group,
+        bank_group,
+    ):
         main.add_command(command)
 
 

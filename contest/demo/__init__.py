@@ -165,9 +165,10 @@ def _staff(session: Session, password_hash: str, data_key: str, now: datetime) -
 
 
 def _fill_bank(session: Session, author: Account, reviewer: Account, now: datetime) -> None:
-    bank.add_drafts(session, demo_items("draft"), author=author, now=now)
-    for version in bank.add_drafts(session, demo_items("approved"), author=author, now=now):
-        bank.approve(session, version, reviewer=reviewer, now=now)
+    bank.add_drafts(session, demo_items("draft"), author_id=author.id, now=now)
+    for version in bank.add_drafts(session, demo_items("approved"), author_id=author.id, now=now):
+        bank.review(session, version, reviewer_id=reviewer.id, now=now)
+        bank.approve(session, version, approver_id=reviewer.id, now=now)
 
 
 def _fill_units(session: Session) -> None:

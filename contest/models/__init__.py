@@ -3,7 +3,7 @@
 from contest.models.accounts import Account, Consent, RoleGrant, Session
 from contest.models.attempts import Attempt
 from contest.models.audit import AuditEvent
-from contest.models.bank import BankItem, ItemVersion
+from contest.models.bank import BankImport, BankItem, ItemVersion
 from contest.models.contests import Contest, Division, Pool, Prize, Registration, Round, RoundDivision
 from contest.models.results import Publication, Standing, UnitStanding
 from contest.models.units import Headcount, Unit, UnitAlias
@@ -12,6 +12,7 @@ __all__ = [
     "Account",
     "Attempt",
     "AuditEvent",
+    "BankImport",
     "BankItem",
     "Consent",
     "Contest",

@@ -7,6 +7,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, fun
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from contest.extensions import Base
+from contest.models.accounts import Account
 
 
 class BankItem(Base):
@@ -30,11 +31,19 @@ class ItemVersion(Base):
         CheckConstraint("reviewed_by_id <> author_id", name="reviewed_by_another"),
         CheckConstraint("(reviewed_at IS NULL) = (reviewed_by_id IS NULL)", name="reviewed_with_reviewer"),
         CheckConstraint("approved_at IS NULL OR reviewed_at IS NOT NULL", name="approved_after_review"),
+        CheckConstraint("approved_by_id <> author_id", name="approved_by_another"),
+        CheckConstraint("(approved_at IS NULL) = (approved_by_id IS NULL)", name="approved_with_approver"),
         CheckConstraint("retired_at IS NULL OR approved_at IS NOT NULL", name="retired_after_approval"),
+        CheckConstraint(
+            "(retired_at IS NULL) = (retired_by_id IS NULL) "
+            "AND (retired_at IS NULL) = (retire_reason IS NULL)",
+            name="retired_with_reason",
+        ),
         CheckConstraint("jsonb_array_length(options) BETWEEN 2 AND 8", name="two_to_eight_options"),
         CheckConstraint("jsonb_array_length(key) >= 1", name="has_key"),
         CheckConstraint("valid_from <= valid_to", name="valid_in_order"),
         Index("ix_item_versions_topic_level", "topic", "level"),
+        Index("ix_item_versions_fingerprint", "fingerprint"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -55,11 +64,44 @@ class ItemVersion(Base):
     legal_article: Mapped[str]
     valid_from: Mapped[date | None]
     valid_to: Mapped[date | None]
+    # Stem, options and legal basis, folded, to search in.
+    search_text: Mapped[str]
+    # The same for two items of the same stem and options, however they are typed.
+    fingerprint: Mapped[str]
     author_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.statement_timestamp())
     reviewed_by_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
     reviewed_at: Mapped[datetime | None]
+    # What the reviewer asks the author to change; the draft waits for that.
+    returned_reason: Mapped[str | None]
+    approved_by_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
     approved_at: Mapped[datetime | None]
+    retired_by_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
     retired_at: Mapped[datetime | None]
+    retire_reason: Mapped[str | None]
 
     item: Mapped[BankItem] = relationship(back_populates="versions")
+    author: Mapped[Account] = relationship(foreign_keys=[author_id])
+    reviewed_by: Mapped[Account | None] = relationship(foreign_keys=[reviewed_by_id])
+    approved_by: Mapped[Account | None] = relationship(foreign_keys=[approved_by_id])
+    retired_by: Mapped[Account | None] = relationship(foreign_keys=[retired_by_id])
+
+
+class BankImport(Base):
+    """A file that somebody brought: kept from its dry run to its acceptance, and then as a record."""
+
+    __tablename__ = "bank_imports"
+    __table_args__ = (CheckConstraint("(applied_at IS NULL) = (added IS NULL)", name="applied_with_count"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    content: Mapped[bytes]
+    sha256: Mapped[str]
+    brought_by_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    brought_at: Mapped[datetime] = mapped_column(server_default=func.statement_timestamp())
+    applied_at: Mapped[datetime | None]
+    # How many items it added and how many it gave a new version.
+    added: Mapped[int | None]
+    changed: Mapped[int | None]
+
+    brought_by: Mapped[Account] = relationship()

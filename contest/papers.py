@@ -1,0 +1,93 @@
+"""Papers as people see them: the questions in their order, and after the round what was right and why."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from contest import attempts, bank
+from contest.models import Attempt, RoundDivision
+from contest.rules.scoring import LABELS, POINT, score
+
+PREDICTIONS = {
+    "people": "Theo bạn, có bao nhiêu người tham gia {scope}?",
+    "full": "Theo bạn, có bao nhiêu người trả lời đúng tất cả các câu hỏi {scope}?",
+    "percentage": "Theo bạn, bao nhiêu phần trăm người tham gia {scope} trả lời đúng tất cả các câu hỏi?",
+}
+PREDICTION_SCOPES = {"division": "của bảng {division} trong vòng này", "round": "trong vòng này"}
+
+
+def questions(session: Session, attempt: Attempt, responses: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+    """Return the paper as shown: no key, no bank order, no code."""
+    paper = attempts.paper_of(attempt.paper)
+    versions = bank.texts(session, [attempt.pool.item_versions[item.code] for item in paper])
+    shown = []
+    for position, item in enumerate(paper, start=1):
+        version = versions[attempt.pool.item_versions[item.code]]
+        shown.append(
+            {
+                "position": position,
+                "kind": version.kind,
+                "is_multiple": version.kind == "multiple",
+                "stem": _html(version.stem),
+                "options": [
+                    {"label": LABELS[place], "text": _html(version.options[index]["text"])}
+                    for place, index in enumerate(item.order)
+                ],
+                "chosen": responses.get(str(position), []),
+            }
+        )
+    return shown
+
+
+def _html(cleaned: str) -> Markup:
+    """Return bank text as HTML: it went through the cleaner when it was stored."""
+    return Markup(cleaned)  # noqa: S704
+
+
+def review(session: Session, attempt: Attempt) -> list[dict[str, Any]]:
+    """Return the questions with key, points and explanation; only after the round is closed."""
+    paper = attempts.paper_of(attempt.paper)
+    pool = attempt.pool
+    versions = bank.texts(session, [pool.item_versions[item.code] for item in paper])
+    keys = {item.code: versions[pool.item_versions[item.code]].key for item in paper}
+    scored = score(paper, attempt.responses, keys, partial=attempt.round.is_partial)
+    reviewed = []
+    for question, item, points in zip(
+        questions(session, attempt, attempt.responses), paper, scored.by_position, strict=True
+    ):
+        version = versions[pool.item_versions[item.code]]
+        right = {LABELS[place] for place, index in enumerate(item.order) if index in version.key}
+        reviewed.append(
+            question
+            | {
+                "right": right,
+                "points": points,
+                "is_right": points == POINT,
+                "explanation": _html(version.explanation),
+                "legal_document": version.legal_document,
+                "legal_article": version.legal_article,
+            }
+        )
+    return reviewed
+
+
+def prediction(session: Session, attempt: Attempt) -> dict[str, Any] | None:
+    """Return the prediction question of the attempt's division, or None."""
+    asked = session.scalar(
+        select(RoundDivision).where(
+            RoundDivision.round_id == attempt.round_id, RoundDivision.division_id == attempt.division_id
+        )
+    )
+    if asked is None or asked.prediction_counted is None:
+        return None
+    scope = PREDICTION_SCOPES[asked.prediction_over].format(division=attempt.division.name)
+    return {
+        "question": PREDICTIONS[asked.prediction_counted].format(scope=scope),
+        "hint": "Câu này không tính điểm, chỉ dùng để xếp hạng khi bằng điểm.",
+        "percentage": asked.prediction_counted == "percentage",
+        "value": attempt.prediction,
+        "truth": asked.truth,
+    }

@@ -1,0 +1,90 @@
+"""The bank's commands, as an operator types them."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import func, select
+
+from contest.cli import main
+from contest.extensions import db
+from contest.models import ItemVersion
+from tests import builders
+
+FILE = (
+    "Chủ đề;Mức độ;Câu hỏi;A;B;Đáp án;Căn cứ;Giải thích\n"
+    "T1;NB;Có mấy mức độ?;Hai;Ba;A;Nghị định số 42/2022/NĐ-CP;Có hai mức độ.\n"
+)
+NO_KEY = "T1;NB;Câu này thiếu đáp án?;Một;Hai;;Nghị định số 42/2022/NĐ-CP;Thiếu.\n"
+
+
+@pytest.fixture
+def contest(live_app, monkeypatch):
+    """The console script on the database of the test."""
+    settings = live_app.config["CONTEST"]
+    monkeypatch.setenv("CONTEST_ENV", "test")
+    for name in ("database_url", "redis_url", "secret_key", "data_key", "data_dir"):
+        monkeypatch.setenv(f"CONTEST_{name.upper()}", str(getattr(settings, name)))
+    builders.make_staff(login="huong")
+    return lambda *arguments: CliRunner().invoke(main, list(map(str, arguments)))
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "cau-hoi.csv"
+    path.write_text(FILE, encoding="utf-8-sig")
+    return path
+
+
+def stored():
+    db.session.rollback()
+    return db.session.scalar(select(func.count()).select_from(ItemVersion))
+
+
+def test_a_file_comes_in_once(contest, file):
+    first, second = (contest("bank", "import", file, "--as", "huong", "--json") for _ in range(2))
+
+    assert (first.exit_code, json.loads(first.output)["added"]) == (0, 1)
+    assert (second.exit_code, json.loads(second.output)["skipped"]) == (0, 1)
+    assert stored() == 1
+
+
+def test_a_dry_run_stores_nothing(contest, file):
+    outcome = json.loads(contest("bank", "import", file, "--as", "huong", "--dry-run", "--json").output)
+
+    assert (outcome["added"], outcome["stored"]) == (1, False)
+    assert stored() == 0
+
+
+def test_errors_have_to_be_accepted(contest, file):
+    file.write_text(FILE + NO_KEY, encoding="utf-8-sig")
+
+    refused = contest("bank", "import", file, "--as", "huong")
+    assert (refused.exit_code, stored()) == (1, 0)
+    assert contest("bank", "import", file, "--as", "huong", "--accept-errors").exit_code == 0
+    assert stored() == 1
+
+
+def test_only_staff_bring_files(contest, file):
+    outcome = contest("bank", "import", file, "--as", "nobody")
+
+    assert outcome.exit_code == 1
+    assert "no staff account" in outcome.output
+    assert stored() == 0
+
+
+@pytest.mark.parametrize("ending", ["xlsx", "csv", "docx", "gift", "xml", "txt"])
+def test_what_goes_out_comes_back_as_nothing_new(contest, file, tmp_path, ending):
+    contest("bank", "import", file, "--as", "huong")
+    target = tmp_path / f"xuat.{ending}"
+
+    assert contest("bank", "export", target).exit_code == 0
+    outcome = json.loads(contest("bank", "import", target, "--as", "huong", "--dry-run", "--json").output)
+
+    assert (outcome["added"], outcome["skipped"]) == (0, 1)
+
+
+def test_an_unknown_ending_is_refused(contest, tmp_path):
+    outcome = contest("bank", "export", tmp_path / "a.pdf")
+
+    assert (outcome.exit_code, "must be one of" in outcome.output) == (1, True)
