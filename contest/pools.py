@@ -109,6 +109,21 @@ def _asks_for(cell: Cell, version: ItemVersion) -> bool:
     return cell.topic == version.topic and cell.level == version.level and cell.tags.issubset(version.tags)
 
 
+def items_of_round(session: Session, round: Round, *, now: datetime) -> dict[int, list[PoolItem]]:
+    """Return the items of each division's pool by its id: as frozen, or as opening would freeze them now."""
+    if round.opened_at is not None:
+        rows = session.execute(
+            select(Pool.division_id, Pool.file).where(Pool.round_id == round.id).order_by(Pool.version)
+        )
+        files = dict(rows.all())
+    else:
+        # Frozen by the very operation of the opening, and undone.
+        with session.begin_nested() as trial:
+            files = {asked.division_id: freeze(session, asked, now=now).file for asked in round.divisions}
+            trial.rollback()
+    return {division_id: list(pool_items(file).values()) for division_id, file in files.items()}
+
+
 def _approved(session: Session, day: date) -> list[tuple[str, ItemVersion]]:
     """Return the newest approved version of each code, sorted by code, if it is valid on the day.
 

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from contest.cli import main
 from contest.extensions import db
-from contest.models import ItemVersion
+from contest.models import ItemVersion, Pool
 from tests import builders
 
 FILE = (
@@ -88,3 +88,18 @@ def test_an_unknown_ending_is_refused(contest, tmp_path):
     outcome = contest("bank", "export", tmp_path / "a.pdf")
 
     assert (outcome.exit_code, "must be one of" in outcome.output) == (1, True)
+
+
+@pytest.mark.parametrize("is_opened", [False, True])
+def test_a_trial_of_the_draw_stores_nothing_and_counts_the_items(contest, is_opened):
+    builders.make_items()
+    round = builders.make_round(builders.make_contest())
+    if is_opened:
+        builders.open_now(round)
+
+    outcome = contest("bank", "simulate-draw", 1, "--papers", 200, "--json")
+
+    report = json.loads(outcome.output)["citizens"]
+    assert (report["papers"], report["items_per_paper"]) == (200, 5)
+    assert sum(one["drawn"] for one in report["exposures"]) == 1_000
+    assert db.session.scalar(select(func.count()).select_from(Pool)) == (2 if is_opened else 0)

@@ -1,19 +1,23 @@
 """The bank in the database from the command line: files in and out."""
 
 import json
+from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 
 import click
 from flask import current_app
 
-from contest import accounts, bank, imports
+from contest import accounts, bank, imports, pools
 from contest.cli import with_app
 from contest.cli.bank import bank_group
+from contest.cli.rounds import find_round
 from contest.clock import db_now
 from contest.extensions import db
 from contest.models import Account
 from question_bank.formats import aiken, csv, docx, gift, moodle_xml, xlsx
 from question_bank.items import LEVELS, TOPICS
+from question_bank.simulation import simulate_draw
 
 WRITERS = {
     ".xlsx": xlsx.write,
@@ -99,3 +103,41 @@ def export(file: Path, words: str, topic: str, state: str, as_json: bool) -> Non
     items = [bank.item_of(version) for version in db.session.scalars(query)]
     file.write_bytes(write(items))
     click.echo(json.dumps({"items": len(items)}) if as_json else f"{len(items)} items written")
+
+
+@bank_group.command("simulate-draw")
+@click.argument("number", type=int)
+@click.option("--contest", "slug", help="The contest's address; without it the newest.")
+@click.option("--papers", default=10_000, show_default=True, type=click.IntRange(1, 1_000_000))
+@click.option("--seed", default="trial", show_default=True, help="Any text; the same gives the same trial.")
+@click.option("--json", "as_json", is_flag=True, help="Print the reports as JSON.")
+@with_app
+def simulate(number: int, slug: str | None, papers: int, seed: str, as_json: bool) -> None:
+    """Draw many papers of round NUMBER, from its pools as frozen or as opening would freeze them now.
+
+    Nothing is stored. Shows for each division how often items come up and how much papers share.
+    """
+    session = db.session()
+    found = find_round(number, slug)
+    items = pools.items_of_round(session, found, now=db_now(session))
+    reports = {
+        asked.division.code: simulate_draw(
+            items[asked.division_id],
+            pools.specification_cells(asked.specification),
+            papers,
+            sha256(seed.encode()).digest(),
+        )
+        for asked in found.divisions
+    }
+    if as_json:
+        click.echo(json.dumps({code: asdict(one) for code, one in reports.items()}, ensure_ascii=False))
+        return
+    for code, report in reports.items():
+        click.echo(f"{code}: {report.papers} papers of {report.items_per_paper} items")
+        if report.exposures:
+            drawn = [one.drawn for one in report.exposures]
+            click.echo(f"  an item is in {min(drawn)} to {max(drawn)} papers")
+        if report.overlap:
+            click.echo(f"  two papers share {report.overlap.mean:.2f} items on average")
+        for warning in report.warnings:
+            click.echo(f"  {warning}")

@@ -17,7 +17,8 @@ def round_group() -> None:
     """Open a round, close its books, rank it."""
 
 
-def _find(number: int, slug: str | None) -> Round:
+def find_round(number: int, slug: str | None) -> Round:
+    """Return a round of a contest by its number; of the newest contest if none is named."""
     session = db.session()
     contest = contests.find_contest(session, slug) if slug else contests.current_contest(session)
     round_id = session.scalar(
@@ -36,7 +37,7 @@ _slug = click.option("--contest", "slug", help="The contest's address; without i
 @with_app
 def open_round(number: int, slug: str | None) -> None:
     """Freeze the pools of round NUMBER and lock its configuration."""
-    round = _find(number, slug)
+    round = find_round(number, slug)
     data_key = current_app.config["CONTEST"].data_key
     contests.open_round(
         db.session(), round, seed=new_round_seed(), data_key=data_key, now=db_now(db.session()), actor_id=None
@@ -51,7 +52,7 @@ def open_round(number: int, slug: str | None) -> None:
 @with_app
 def standings(number: int, slug: str | None) -> None:
     """Rank round NUMBER again and print how many people that were."""
-    round = _find(number, slug)
+    round = find_round(number, slug)
     people = leaderboards.rank_round(db.session(), round, now=db_now(db.session()))
     db.session.commit()
     click.echo(f"{people} people ranked")

@@ -32,6 +32,10 @@ ADMIN = {
     "admin-individuals": "/admin/rounds/{first}/standings",
     "admin-units": "/admin/rounds/{first}/standings/units",
     "admin-results": "/admin/rounds/{first}/results",
+    "admin-bank": "/admin/bank",
+    "admin-bank-item": "/admin/bank/T1-001",
+    "admin-bank-edit": "/admin/bank/T1-001/edit",
+    "admin-bank-imports": "/admin/bank/imports",
 }
 
 

@@ -166,7 +166,7 @@ class Matrix:
 
 
 def _matrices(round: Round, *, now: datetime) -> list[Matrix]:
-    items = _pool_items(round, now=now)
+    items = pools.items_of_round(db.session(), round, now=now)
     return [_matrix(asked, items.get(asked.division_id, ())) for asked in round.divisions]
 
 
@@ -185,21 +185,6 @@ def _matrix(asked: RoundDivision, items: Sequence[PoolItem]) -> Matrix:
         )
     topics = list(dict.fromkeys(cell.topic for cell in specification))
     return Matrix(asked, cells, topics, short, len(items))
-
-
-def _pool_items(round: Round, *, now: datetime) -> dict[int, list[PoolItem]]:
-    """Return the items of each division's pool by its id: as frozen, or as opening would freeze them now."""
-    if round.opened_at is not None:
-        files = {pool.division_id: pool.file for pool in _frozen(round)}
-    else:
-        # Frozen by the very operation of the opening, and undone.
-        session = db.session()
-        with session.begin_nested() as trial:
-            files = {
-                asked.division_id: pools.freeze(session, asked, now=now).file for asked in round.divisions
-            }
-            trial.rollback()
-    return {division_id: list(pools.pool_items(file).values()) for division_id, file in files.items()}
 
 
 def _frozen(round: Round) -> Sequence[Pool]:
