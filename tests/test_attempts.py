@@ -15,6 +15,7 @@ from contest.extensions import db
 from contest.models import Attempt
 from contest.pools import loaded, specification_cells
 from contest.rules.sheets import Sheet
+from contest.rules.timing import deadline
 from contest.security import token_hash, unseal
 from question_bank.draw import draw_paper, paper_seed
 from tests import builders
@@ -110,6 +111,9 @@ def test_the_deadline_is_cut_short_by_the_closing(session):
     attempt = builders.start(builders.make_person(contest), round)
 
     assert attempt.deadline_at == round.closes_at
+    assert attempt.deadline_at == deadline(
+        attempt.started_at, duration=timedelta(minutes=15), closes_at=round.closes_at
+    ), "the statement and the rule agree"
 
 
 @pytest.mark.parametrize(

@@ -325,3 +325,15 @@ def test_old_names_of_a_commune_are_there_to_search(client, contest, tmp_path):
     page = client.get("/register").get_data(as_text=True)
 
     assert "Phường Song Mai" in page
+
+
+def test_somebody_too_young_for_a_later_contest_does_not_enter_it(app, client):
+    earlier = builders.make_contest()
+    person = builders.make_person(earlier, birth_date=date(2012, 1, 1))
+    builders.make_round(builders.make_contest())
+    builders.sign_in(client, person)
+
+    answer = client.get("/register")
+
+    assert answer.status_code == 422
+    assert "từ đủ 16 tuổi" in answer.get_data(as_text=True)

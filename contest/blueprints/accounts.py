@@ -320,6 +320,8 @@ def _enter_signed_in(contest: Contest, *, now: datetime) -> ResponseReturnValue:
     if registrations.of_account(db.session(), current_user.id, contest.id):
         flash("Bạn đã đăng ký cuộc thi này.", "info")
         return redirect(landing, 303)
+    if current_user.account.birth_date is not None:
+        registrations.check_birth_date(current_user.account.birth_date, contest, now=now)
     form = EntryForm(_posted())
     form.offer(contest, now=now)
     if form.validate_on_submit():

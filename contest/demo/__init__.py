@@ -47,6 +47,7 @@ from contest.pools import loaded
 from contest.rules.ranking import DEFAULT_CHAIN
 from contest.rules.scoring import LABELS
 from contest.rules.sheets import Sheet
+from contest.rules.timing import DEFAULT_GRACE
 from contest.security import hash_password, new_round_seed, token_hash
 from question_bank.banks import demo_items
 
@@ -202,7 +203,7 @@ def _round(contest: Contest, number: int, title: str, topics: Sequence[str], ope
         opens_at=opens_at,
         closes_at=opens_at + timedelta(days=6, hours=14),
         duration_ms=MINUTES * 60_000,
-        grace_ms=10_000,
+        grace_ms=DEFAULT_GRACE // timedelta(milliseconds=1),
         attempts_allowed=1,
         counts="best",
         is_partial=False,
