@@ -10,6 +10,7 @@ import pytest
 
 from question_bank import banks
 from question_bank.banks import DIVISIONS, demo_items
+from question_bank.formats.outdated import replaced_in
 from question_bank.items import LEVELS, TOPICS, problems_before_approval, problems_of
 from question_bank.text import clean_html, clean_text, fold
 
@@ -223,3 +224,11 @@ def test_items_name_no_foreign_hosts():
 def test_files_name_no_addresses_and_no_places_of_a_machine(path):
     content = path.read_text(encoding="utf-8")
     assert re.findall(r"https?://|localhost|127\.0\.0\.1|/(?:home|work|tmp|usr)/|pypi", content) == []
+
+
+def test_no_question_takes_a_replaced_text_for_the_law():
+    def held(item):
+        return [item.legal_document, *(item.options[index].text for index in item.key)]
+
+    outdated = {item.code: replaced_in(item.stem, held(item)) for item in APPROVED}
+    assert {code: text.name for code, text in outdated.items() if text} == {}

@@ -61,7 +61,7 @@ REPLACED: Sequence[Replaced] = (
 )
 # A question on what was: its key may well be a text that no longer holds.
 _HISTORY = re.compile(
-    r"thay the|thay cho|bai bo|het hieu luc|khong con hieu luc|ngung hieu luc|truoc day|lich su|"
+    r"thay the|thay cho|hop nhat|bai bo|het hieu luc|khong con hieu luc|ngung hieu luc|truoc day|lich su|"
     r"truoc (?:ngay|thang|nam|thoi diem) \d|giai doan|(?:tu|trong) nam \d{4} den"
 )
 # "…, thay thế Nghị định số 61/2018/NĐ-CP": named, but not as the law.
