@@ -12,7 +12,9 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Row, delete, func, insert, select, text, update
 from sqlalchemy.orm import Session, joinedload
 
+from contest.clock import LOCAL_ZONE
 from contest.models import Attempt, Headcount, Round, RoundDivision, Standing, Unit, UnitStanding
+from contest.rules.explaining import explain
 from contest.rules.prediction import prediction_error
 from contest.rules.ranking import Ranked, Result, chain_without_prediction, rank_results
 from contest.rules.unit_ranking import UnitFacts, UnitRow, UnitRule, rank_units
@@ -295,6 +297,37 @@ def row_below(session: Session, standing: Standing) -> Standing | None:
             Standing.division_id == standing.division_id,
             Standing.position == standing.position + 1,
         )
+    )
+
+
+def sentences(session: Session, asked: RoundDivision, rows: Sequence[Standing]) -> dict[int, str]:
+    """Return the sentence beside each of some consecutive rows, by row id: why it stands above the next."""
+    if not rows:
+        return {}
+    below = [*rows[1:], row_below(session, rows[-1])]
+    return {row.id: sentence(asked, row, following) for row, following in zip(rows, below, strict=True)}
+
+
+def sentence(asked: RoundDivision, row: Standing, below: Standing | None) -> str:
+    """Return why a row stands above the one below it; there is none below the last."""
+    return explain(
+        row.separated_by or "",
+        _local_result(row),
+        _local_result(below) if below else None,
+        is_percentage=asked.prediction_counted == "percentage",
+    )
+
+
+def _local_result(row: Standing) -> Result:
+    """Return what the row is ranked by, its moments in local time."""
+    return Result(
+        attempt="",
+        points=row.points,
+        prediction_error=row.prediction_error,
+        duration_ms=row.duration_ms,
+        submitted_at=row.submitted_at.astimezone(LOCAL_ZONE),
+        attempts_used=row.attempts_used,
+        registered_at=row.registered_at.astimezone(LOCAL_ZONE),
     )
 
 

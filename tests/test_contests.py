@@ -43,14 +43,7 @@ def test_opening_commits_the_seed_and_freezes_a_pool_for_each_division(round):
 
 def test_a_round_opens_once(round):
     with pytest.raises(Conflict, match="đã được mở"):
-        contests.open_round(
-            db.session(),
-            round,
-            seed=b"s" * 32,
-            data_key=builders.data_key(),
-            now=round.opens_at,
-            actor_id=None,
-        )
+        builders.open_now(round)
 
 
 def test_a_round_does_not_open_on_a_bank_that_is_too_small(contest):
@@ -58,14 +51,7 @@ def test_a_round_does_not_open_on_a_bank_that_is_too_small(contest):
     round = builders.make_round(contest)
 
     with pytest.raises(Conflict, match="T1/NB cần 3, có 2"):
-        contests.open_round(
-            db.session(),
-            round,
-            seed=b"s" * 32,
-            data_key=builders.data_key(),
-            now=round.opens_at,
-            actor_id=None,
-        )
+        builders.open_now(round)
 
 
 def test_an_older_wording_does_not_come_back_when_the_newest_is_retired(contest):
@@ -111,14 +97,7 @@ def test_the_pools_of_two_rounds_share_no_item(contest, round):
     second = builders.make_round(contest)
 
     with pytest.raises(Conflict, match="cần 3, có 0"):
-        contests.open_round(
-            db.session(),
-            second,
-            seed=b"s" * 32,
-            data_key=builders.data_key(),
-            now=second.opens_at,
-            actor_id=None,
-        )
+        builders.open_now(second)
 
 
 def test_a_pool_leaves_what_no_cell_asks_for_to_other_rounds(contest):
@@ -168,14 +147,7 @@ def test_two_rounds_opened_at_once_share_no_item(live_app):
             round = contests.find_round(db.session(), round_id)
             barrier.wait()
             try:
-                contests.open_round(
-                    db.session(),
-                    round,
-                    seed=b"s" * 32,
-                    data_key=builders.data_key(),
-                    now=round.opens_at,
-                    actor_id=None,
-                )
+                builders.open_now(round)
                 db.session.commit()
                 outcomes.append("opened")
             except Conflict as error:

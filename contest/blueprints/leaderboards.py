@@ -13,7 +13,7 @@ from sqlalchemy.orm import joinedload
 
 from contest import accounts, contests, leaderboards, publishing, registrations
 from contest import units as unit_lists
-from contest.clock import LOCAL_ZONE, db_now
+from contest.clock import db_now
 from contest.contests import Phase
 from contest.errors import NotThere
 from contest.extensions import db
@@ -21,9 +21,8 @@ from contest.formatting import vn_number, vn_percent
 from contest.leaderboards import Page
 from contest.models import Contest, Publication, Registration, Round, RoundDivision, Standing, UnitStanding
 from contest.models.units import GROUPS
-from contest.rules.explaining import PERCENT, explain
+from contest.rules.explaining import PERCENT
 from contest.rules.naming import public_name
-from contest.rules.ranking import Result
 from question_bank.text import clean_text
 
 bp = Blueprint("leaderboards", __name__)
@@ -345,29 +344,11 @@ def _person_lines(board: Board, rows: Sequence[Standing]) -> list[PersonLine]:
                     is_publication_granted=row.account_id in granted,
                 ),
                 error=_error(row.prediction_error, board.is_percentage),
-                sentence=explain(
-                    row.separated_by or "",
-                    _values(row),
-                    _values(below) if below else None,
-                    is_percentage=board.is_percentage,
-                ),
+                sentence=leaderboards.sentence(board.asked, row, below),
                 is_own=row.account_id == current_user.id,
             )
         )
     return lines
-
-
-def _values(row: Standing) -> Result:
-    """Return what the row is ranked by, its moments in local time."""
-    return Result(
-        attempt="",
-        points=row.points,
-        prediction_error=row.prediction_error,
-        duration_ms=row.duration_ms,
-        submitted_at=row.submitted_at.astimezone(LOCAL_ZONE),
-        attempts_used=row.attempts_used,
-        registered_at=row.registered_at.astimezone(LOCAL_ZONE),
-    )
 
 
 def _error(error: int | None, is_percentage: bool) -> str:

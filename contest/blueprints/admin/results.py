@@ -12,14 +12,13 @@ from sqlalchemy import Row, select
 from sqlalchemy.orm import joinedload
 
 from contest import accounts, contests, dashboards, leaderboards, publishing, workbooks
-from contest.clock import LOCAL_ZONE, db_now
+from contest.clock import db_now
 from contest.errors import NotThere
 from contest.extensions import db
 from contest.models import Account, Prize, Publication, Round, RoundDivision, Standing
 from contest.models.units import GROUPS
-from contest.rules.explaining import CRITERIA_IN_WORDS, PERCENT, explain
+from contest.rules.explaining import CRITERIA_IN_WORDS, PERCENT
 from contest.rules.naming import public_name
-from contest.rules.ranking import Result
 from question_bank.text import clean_text
 
 bp = Blueprint("admin_results", __name__, url_prefix="/admin")
@@ -52,7 +51,7 @@ def individuals(round_id: int) -> ResponseReturnValue:
         chain=leaderboards.chain_of(round, asked),
         criteria=CRITERIA_IN_WORDS,
         page=page,
-        sentences=_sentences(asked, page.rows),
+        sentences=leaderboards.sentences(db.session(), asked, page.rows),
         percent=_percent(asked),
     )
 
@@ -135,46 +134,9 @@ def workbook(round_id: int, version: int) -> ResponseReturnValue:
 # --- standings -----------------------------------------------------------------------------------
 
 
-def _sentences(asked: RoundDivision, rows: Sequence[Standing]) -> dict[int, str]:
-    """Return the sentence beside each row, by the row's id: what separates it from the next one."""
-    if not rows:
-        return {}
-    after = db.session.scalar(
-        select(Standing)
-        .where(
-            Standing.round_id == asked.round_id,
-            Standing.division_id == asked.division_id,
-            Standing.position == (rows[-1].position or 0) + 1,
-        )
-        .options(joinedload(Standing.attempt))
-    )
-    below = [*rows[1:], after]
-    return {
-        row.id: explain(
-            row.separated_by or "",
-            _result(row),
-            _result(following) if following else None,
-            is_percentage=asked.prediction_counted == "percentage",
-        )
-        for row, following in zip(rows, below, strict=True)
-    }
-
-
 def _percent(asked: RoundDivision) -> int:
     """Return how many whole numbers of a prediction make one per cent; 1 where people are counted."""
     return PERCENT if asked.prediction_counted == "percentage" else 1
-
-
-def _result(row: Standing) -> Result:
-    return Result(
-        attempt=row.attempt.public_id,
-        points=row.points,
-        prediction_error=row.prediction_error,
-        duration_ms=row.duration_ms,
-        submitted_at=row.submitted_at.astimezone(LOCAL_ZONE),
-        attempts_used=row.attempts_used,
-        registered_at=row.registered_at.astimezone(LOCAL_ZONE),
-    )
 
 
 # --- winners -------------------------------------------------------------------------------------
