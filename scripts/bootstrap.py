@@ -136,12 +136,16 @@ def make_environment(wanted: dict[str, str]) -> None:
 
 
 def install(lock: Path) -> None:
-    """Install a lock with pip, which checks every hash."""
+    """Install a lock with pip, which checks every hash.
+
+    A lock names everything, so pip has nothing to resolve: an older pip that does it all the same
+    takes a newer release for an extra (`coverage[toml]`) than the lock holds, and then refuses it.
+    """
     total = sum("==" in line for line in lock.read_text().splitlines())
     pip = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     started = time.monotonic()
     say(f"Installing {total} packages from {lock.name}; this takes about a minute, once.")
-    quietly([*pip, "--require-hashes", "-r", str(lock)], "The packages could not be installed", total)
+    quietly([*pip, "--no-deps", "--require-hashes", "-r", str(lock)], "The packages could not be installed", total)
     say(f"Installed in {time.monotonic() - started:.0f} s.")
 
 
