@@ -16,7 +16,16 @@ from sqlalchemy.orm import Session, selectinload
 from contest import audit, leaderboards, pools
 from contest.errors import Conflict, NotThere
 from contest.formatting import vn_datetime
-from contest.models import Attempt, Contest, Publication, Round, RoundDivision, Standing
+from contest.models import (
+    Attempt,
+    Contest,
+    Correction,
+    Exclusion,
+    Publication,
+    Round,
+    RoundDivision,
+    Standing,
+)
 from contest.rules.prediction import truth
 from contest.security import seal, unseal
 from question_bank.draw import shortfalls
@@ -222,7 +231,11 @@ def counted_truths(session: Session, round: Round) -> dict[int, int | None]:
         .where(Standing.round_id == round.id)
         .group_by(Standing.division_id)
     ).all()
-    by_division = {row.division_id: (row.people, row.full) for row in rows}
+    return truths_of(round, {row.division_id: (row.people, row.full) for row in rows})
+
+
+def truths_of(round: Round, by_division: Mapping[int, tuple[int, int]]) -> dict[int, int | None]:
+    """Return the truth of each division by its id, from how many people it has and how many are full."""
     everyone = (
         sum(people for people, _ in by_division.values()),
         sum(full for _, full in by_division.values()),
@@ -251,10 +264,11 @@ def close_books(session: Session, round: Round, *, now: datetime, actor_id: int)
         raise Conflict("Vòng thi chưa đóng: còn bài chưa nộp hoặc chưa chấm xong.")
     if round.books_closed_at is not None:
         raise Conflict(f"Vòng thi đã chốt sổ lúc {vn_datetime(round.books_closed_at)}.")
+    refuse_while_regrading(session, round.id)
     truths = counted_truths(session, round)
     for asked in round.divisions:
         asked.truth = truths[asked.division_id]
-    round.books_closed_at = now
+    round.books_closed_at = _after_exclusions(session, round, now)
     session.flush()
     audit.record(
         session,
@@ -265,6 +279,27 @@ def close_books(session: Session, round: Round, *, now: datetime, actor_id: int)
         after={"truth": {asked.division.code: asked.truth for asked in round.divisions}},
     )
     return truths
+
+
+def refuse_while_regrading(session: Session, round_id: int) -> None:
+    """Raise Conflict while some scores of the round do not follow a correction yet."""
+    if session.scalar(
+        select(exists().where(Correction.round_id == round_id, Correction.applied_at.is_(None)))
+    ):
+        raise Conflict("Vòng thi đang được chấm lại theo một đính chính; bạn thử lại sau khi chấm xong.")
+
+
+def _after_exclusions(session: Session, round: Round, now: datetime) -> datetime:
+    """Return the moment of the books: no earlier than an exclusion or lifting that they follow.
+
+    `now` was read before this waited for its turn.
+    """
+    last = session.scalar(
+        select(func.greatest(func.max(Exclusion.excluded_at), func.max(Exclusion.lifted_at))).where(
+            Exclusion.round_id == round.id
+        )
+    )
+    return max(now, last or now)
 
 
 def revealed_seed(round: Round, *, data_key: str) -> bytes | None:

@@ -6,16 +6,19 @@ rows that wait, does what is undone, and may run twice or be lost without harm.
 
 import threading
 import time
+from datetime import datetime
 from typing import Any, ClassVar
 
 import structlog
 from flask import Flask, current_app
 from rq import Queue
 from rq.job import Job
+from sqlalchemy.orm import Session
 
-from contest import attempts, contests, leaderboards, scoring, tasks
+from contest import attempts, contests, leaderboards, publishing, regrading, scoring, tasks
 from contest.clock import db_now
 from contest.extensions import db
+from contest.models import Task
 from contest.redis_connection import Breaker, quick_redis
 
 logger = structlog.get_logger()
@@ -46,8 +49,12 @@ def score_waiting() -> int:
     return total
 
 
+def _regrade(session: Session, task: Task, now: datetime) -> bool:
+    return regrading.step(session, task, now, data_key=current_app.config["CONTEST"].data_key)
+
+
 # What each kind of task does in a step.
-STEPS: dict[str, tasks.Step] = {}
+STEPS: dict[str, tasks.Step] = {regrading.KIND: _regrade}
 
 
 def do_tasks() -> int:
@@ -182,8 +189,11 @@ def rank_what_changed() -> int:
     for round_id in round_ids:
         leaderboards.take_turn(session, round_id)
         round = contests.find_round(session, round_id)
-        if round.books_closed_at is None:  # still: whoever closed them has ranked it for good
-            leaderboards.rank_round(session, round, now=db_now(session))
+        # Still: whoever closed the books has ranked it for good.
+        if round.books_closed_at is None or round.ranked_at is None:
+            publishing.rank_round(
+                session, round, data_key=current_app.config["CONTEST"].data_key, now=db_now(session)
+            )
         session.commit()
     session.rollback()
     return len(round_ids)

@@ -13,7 +13,17 @@ from sqlalchemy import Row, delete, func, insert, select, text, update
 from sqlalchemy.orm import Session, joinedload
 
 from contest.clock import LOCAL_ZONE
-from contest.models import Attempt, Headcount, Round, RoundDivision, Standing, Unit, UnitStanding
+from contest.models import (
+    Attempt,
+    Exclusion,
+    Headcount,
+    Registration,
+    Round,
+    RoundDivision,
+    Standing,
+    Unit,
+    UnitStanding,
+)
 from contest.rules.explaining import explain
 from contest.rules.prediction import prediction_error
 from contest.rules.ranking import Ranked, Result, chain_without_prediction, rank_results
@@ -51,7 +61,10 @@ FROM new WHERE s.id = new.id
 
 
 def rounds_to_rank(session: Session) -> list[int]:
-    """Return the ids of rounds with attempts scored since their last ranking; closed books stand."""
+    """Return the ids of rounds with attempts scored since their last ranking, or whose ranks are due.
+
+    Closed books stand, but for what changes a result after them: a correction, an exclusion.
+    """
     scored = (
         select(Attempt.id)
         .where(
@@ -60,7 +73,17 @@ def rounds_to_rank(session: Session) -> list[int]:
         )
         .exists()
     )
-    return list(session.scalars(select(Round.id).where(Round.books_closed_at.is_(None), scored)))
+    is_due = Round.books_closed_at.is_(None) | Round.ranked_at.is_(None)
+    return list(session.scalars(select(Round.id).where(is_due, scored)))
+
+
+def call_for_ranking(session: Session, round: Round) -> None:
+    """Say that the round's places no longer hold: the sweeper ranks it anew, whatever its books.
+
+    The caller has taken its turn, or a ranking under way would forget this.
+    """
+    round.ranked_at = None
+    session.flush()
 
 
 def take_turn(session: Session, round_id: int) -> None:
@@ -81,37 +104,49 @@ def chain_of(round: Round, asked: RoundDivision) -> tuple[str, ...]:
     return tuple(asked.chain)
 
 
-def rank_round(
-    session: Session,
-    round: Round,
-    *,
-    now: datetime,
-    prize_points: Mapping[tuple[int, int], int] | None = None,
-) -> int:
-    """Rank the round's people and units and store their places; return how many people.
-
-    `prize_points` are the unit points of the prizes given, by division and unit; before the prizes
-    are given there are none.
-    """
+def rank_round(session: Session, round: Round, *, now: datetime) -> int:
+    """Rank the round's people and units and store their places; return how many people."""
     take_turn(session, round.id)
     for known in (round, *round.divisions):
         session.refresh(known)  # while this waited, the books may have been closed
     people = 0
-    session.execute(delete(UnitStanding).where(UnitStanding.round_id == round.id))
     for asked in round.divisions:
-        rows = _standings(session, round.id, asked.division_id)
+        rows = standings_of(session, round.id, asked.division_id)
         people += len(rows)
-        _write_places(session, rows, _rank_people(rows, round, asked))
-        _write_units(session, round.id, asked, _rank_units(session, asked, rows, prize_points or {}))
+        results = [result_of(row, asked.truth) for row in rows]
+        _write_places(session, rows, rank_results(results, chain_of(round, asked)))
+    rank_units_of_round(session, round)
     session.execute(update(Round).where(Round.id == round.id).values(ranked_at=now))
     return people
 
 
-def _standings(session: Session, round_id: int, division_id: int) -> list[Row[*tuple[Any, ...]]]:
+def rank_units_of_round(
+    session: Session, round: Round, prize_points: Mapping[tuple[int, int], int] | None = None
+) -> None:
+    """Rank the round's units and store their places.
+
+    `prize_points` are the unit points of the prizes given, by division and unit; before the prizes
+    are given there are none.
+    """
+    session.execute(delete(UnitStanding).where(UnitStanding.round_id == round.id))
+    for asked in round.divisions:
+        sums = session.execute(
+            select(Standing.unit_id, func.count(), func.sum(Standing.points), func.sum(Standing.full_points))
+            .where(Standing.round_id == round.id, Standing.division_id == asked.division_id)
+            .group_by(Standing.unit_id)
+        )
+        ranked = rank_units_of(session, asked, {unit: facts for unit, *facts in sums}, prize_points or {})
+        _write_units(session, round.id, asked, ranked)
+
+
+def standings_of(session: Session, round_id: int, division_id: int) -> list[Row[*tuple[Any, ...]]]:
+    """Return what the people of a division are ranked by, in no order."""
     rows = session.execute(
         select(
             Standing.id,
+            Standing.account_id,
             Standing.unit_id,
+            Standing.rank,
             Standing.points,
             Standing.full_points,
             Standing.duration_ms,
@@ -127,20 +162,17 @@ def _standings(session: Session, round_id: int, division_id: int) -> list[Row[*t
     return list(rows)
 
 
-def _rank_people(rows: Sequence[Row[*tuple[Any, ...]]], round: Round, asked: RoundDivision) -> list[Ranked]:
-    results = (
-        Result(
-            attempt=row.public_id,
-            points=row.points,
-            prediction_error=prediction_error(row.prediction, asked.truth),
-            duration_ms=row.duration_ms,
-            submitted_at=row.submitted_at,
-            attempts_used=row.attempts_used,
-            registered_at=row.registered_at,
-        )
-        for row in rows
+def result_of(row: Row[*tuple[Any, ...]], truth: int | None) -> Result:
+    """Return what a row is ranked by, once the prediction's truth is known or where it has none."""
+    return Result(
+        attempt=row.public_id,
+        points=row.points,
+        prediction_error=prediction_error(row.prediction, truth),
+        duration_ms=row.duration_ms,
+        submitted_at=row.submitted_at,
+        attempts_used=row.attempts_used,
+        registered_at=row.registered_at,
     )
-    return rank_results(results, chain_of(round, asked))
 
 
 def _write_places(session: Session, rows: Sequence[Row[*tuple[Any, ...]]], ranked: Sequence[Ranked]) -> None:
@@ -157,18 +189,14 @@ def _write_places(session: Session, rows: Sequence[Row[*tuple[Any, ...]]], ranke
     )
 
 
-def _rank_units(
+def rank_units_of(
     session: Session,
     asked: RoundDivision,
-    rows: Sequence[Row[*tuple[Any, ...]]],
+    sums: Mapping[int, Sequence[int]],
     prize_points: Mapping[tuple[int, int], int],
 ) -> list[UnitRow]:
-    sums: dict[int, list[int]] = {}
-    for row in rows:
-        sum_of_unit = sums.setdefault(row.unit_id, [0, 0, 0])
-        sum_of_unit[0] += 1
-        sum_of_unit[1] += row.points
-        sum_of_unit[2] += row.full_points
+    """Rank the units of a round's division by the sums of their people: how many, points, full points."""
+    excluded = _excluded_of_units(session, asked)
     headcounts = select(Headcount).where(Headcount.division_id == asked.division_id).subquery()
     parent = select(Unit.id, Unit.code).subquery()
     units = session.execute(
@@ -186,6 +214,7 @@ def _rank_units(
                 group=unit.group,
                 parent=unit.parent,
                 headcount=unit.headcount,
+                excluded=excluded.get(unit.id, 0),
                 people=people,
                 points=points,
                 full_points=full_points,
@@ -198,6 +227,22 @@ def _rank_units(
         minimum_headcount=asked.unit_minimum_headcount,
     )
     return rank_units(facts, rule)
+
+
+def _excluded_of_units(session: Session, asked: RoundDivision) -> dict[int, int]:
+    """Return how many people of each unit are excluded from the round, with or without attempts."""
+    rows = session.execute(
+        select(Registration.unit_id, func.count())
+        .join(Exclusion, Exclusion.account_id == Registration.account_id)
+        .join(Round, (Round.id == Exclusion.round_id) & (Round.contest_id == Registration.contest_id))
+        .where(
+            Exclusion.round_id == asked.round_id,
+            Exclusion.lifted_at.is_(None),
+            Registration.division_id == asked.division_id,
+        )
+        .group_by(Registration.unit_id)
+    )
+    return dict(rows.all())
 
 
 def _write_units(session: Session, round_id: int, asked: RoundDivision, rows: Sequence[UnitRow]) -> None:
@@ -219,6 +264,7 @@ def _write_units(session: Session, round_id: int, asked: RoundDivision, rows: Se
                 "rank": row.rank,
                 "people": row.people,
                 "headcount": row.headcount,
+                "excluded": row.excluded,
                 "rate": _fraction(row.rate),
                 "mean": _fraction(row.mean),
                 "value": _fraction(row.value),

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from contest import attempts, bank
+from contest import attempts, bank, scoring
 from contest.models import Attempt, RoundDivision
 from contest.rules.scoring import LABELS, POINT, score
 
@@ -53,19 +53,32 @@ def review(session: Session, attempt: Attempt) -> list[dict[str, Any]]:
     pool = attempt.pool
     versions = bank.texts(session, [pool.item_versions[item.code] for item in paper])
     keys = {item.code: versions[pool.item_versions[item.code]].key for item in paper}
-    scored = score(paper, attempt.responses, keys, partial=attempt.round.is_partial)
+    corrected = {one.code: one for one in scoring.corrections_in_force(session, attempt.round_id)}
+    scored = score(
+        paper,
+        attempt.responses,
+        keys,
+        partial=attempt.round.is_partial,
+        corrections={code: one.keys for code, one in corrected.items()},
+    )
     reviewed = []
     for question, item, points in zip(
         questions(session, attempt, attempt.responses), paper, scored.by_position, strict=True
     ):
         version = versions[pool.item_versions[item.code]]
-        right = {LABELS[place] for place, index in enumerate(item.order) if index in version.key}
+        correction = corrected.get(item.code)
+        accepted = [version.key] if correction is None else correction.keys or []
+        right = {
+            LABELS[place] for place, index in enumerate(item.order) if any(index in key for key in accepted)
+        }
         reviewed.append(
             question
             | {
                 "right": right,
                 "points": points,
                 "is_right": points == POINT,
+                "is_void": correction is not None and correction.keys is None,
+                "note": correction.note if correction else "",
                 "explanation": _html(version.explanation),
                 "legal_document": version.legal_document,
                 "legal_article": version.legal_article,

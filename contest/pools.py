@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from contest.clock import LOCAL_ZONE
 from contest.models import BankItem, ItemVersion, Pool, Round, RoundDivision
-from question_bank.draw import Cell, PoolItem
+from question_bank.draw import Cell, PoolItem, shortfalls
 
 # Without texts a pool is small; a process holds those of a whole contest.
 POOLS_KEPT = 64
@@ -105,6 +105,55 @@ def freeze(session: Session, asked: RoundDivision, *, now: datetime) -> Pool:
     return pool
 
 
+def withdraw(session: Session, round: Round, code: str, *, now: datetime) -> list[str]:
+    """Take a code out of what later papers are drawn from: a new version of each pool that has it.
+
+    Only where every cell can still be filled for sure; elsewhere the item stays. Returns the codes of
+    the divisions it was taken from.
+    """
+    withdrawn = []
+    for asked in round.divisions:
+        pool = newest(session, asked)
+        if pool is None or not can_spare(pool, asked, code):
+            continue
+        content = json.loads(pool.file)
+        content["version"] = pool.version + 1
+        content["items"] = [item for item in content["items"] if item["code"] != code]
+        file = _bytes_of(content)
+        session.add(
+            Pool(
+                round_id=round.id,
+                division_id=asked.division_id,
+                version=pool.version + 1,
+                file=file,
+                sha256=hashlib.sha256(file).hexdigest(),
+                item_versions={one: version for one, version in pool.item_versions.items() if one != code},
+                created_at=now,
+            )
+        )
+        withdrawn.append(asked.division.code)
+    session.flush()
+    return withdrawn
+
+
+def newest(session: Session, asked: RoundDivision) -> Pool | None:
+    """Return the pool that papers of a round's division are drawn from now; None before opening."""
+    return session.scalar(
+        select(Pool)
+        .where(Pool.round_id == asked.round_id, Pool.division_id == asked.division_id)
+        .order_by(Pool.version.desc())
+        .limit(1)
+    )
+
+
+def can_spare(pool: Pool, asked: RoundDivision, code: str) -> bool:
+    """Tell whether the pool has a code, and has enough for every cell without it."""
+    items = pool_items(pool.file)
+    if items.pop(code, None) is None:
+        return False
+    return not shortfalls(list(items.values()), specification_cells(asked.specification))
+
+
 def _asks_for(cell: Cell, version: ItemVersion) -> bool:
     return cell.topic == version.topic and cell.level == version.level and cell.tags.issubset(version.tags)
 
@@ -175,4 +224,8 @@ def _file(division: str, version: int, items: Sequence[tuple[str, ItemVersion]])
             for code, item in items
         ],
     }
+    return _bytes_of(content)
+
+
+def _bytes_of(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode()

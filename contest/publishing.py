@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session, defer, joinedload
+from sqlalchemy import ARRAY, Integer, any_, func, literal, select
+from sqlalchemy.orm import Session, contains_eager, defer, joinedload
 
-from contest import accounts, audit, leaderboards
-from contest.contests import newest_publication, revealed_seed
+from contest import accounts, audit, declines, leaderboards, scoring
+from contest.contests import newest_publication, refuse_while_regrading, revealed_seed
 from contest.errors import Conflict
-from contest.models import Pool, Prize, Publication, Round, Standing
+from contest.models import Account, Attempt, Pool, Prize, Publication, Round, Standing
 from contest.rules import prizes as prize_rules
 from contest.rules.naming import public_name
 
@@ -27,59 +27,100 @@ def winners(session: Session, round: Round, *, data_key: str) -> list[tuple[Priz
         raise Conflict("Cần chốt sổ vòng thi trước khi xét giải.")
     seed = revealed_seed(round, data_key=data_key)
     assert seed is not None, "books are closed after the round"
-    stated = session.scalars(
-        select(Prize)
-        .where(Prize.round_id == round.id)
-        .order_by(Prize.position)
-        .options(joinedload(Prize.division))
-    ).all()
-    rows = _rows_in_reach(session, round.id, stated)
-    standings: dict[str, list[prize_rules.Contender]] = {}
-    for row in rows.values():
-        standings.setdefault(row.division.code, []).append(
-            prize_rules.Contender(row.attempt.public_id, row.account.draw_id, row.rank or 0)
-        )
+    stated = stated_prizes(session, round.id)
+    skipped = declines.skipped(session, round)
     awards = prize_rules.allocate(
-        [
-            prize_rules.Prize(prize.code, prize.division.code, prize.count, prize.unit_points)
-            for prize in stated
-        ],
-        standings,
-        seed,
+        as_rules(stated), _in_reach(session, round.id, stated, skipped), seed, skipped.values()
     )
     by_code = {prize.code: prize for prize in stated}
+    rows = _rows_of(session, [award.attempt for award in awards])
     return [(by_code[award.prize], rows[award.attempt], award.is_by_lot) for award in awards]
 
 
-def _rows_in_reach(session: Session, round_id: int, stated: Sequence[Prize]) -> dict[str, Standing]:
-    """Return the standings that a prize could reach, ties at the edge included, by attempt."""
-    rows: dict[str, Standing] = {}
-    for division_id in {prize.division_id for prize in stated}:
+def stated_prizes(session: Session, round_id: int) -> Sequence[Prize]:
+    """Return the prizes of a round in their stated order."""
+    return session.scalars(
+        select(Prize)
+        .where(Prize.round_id == round_id)
+        .order_by(Prize.position)
+        .options(joinedload(Prize.division))
+    ).all()
+
+
+def as_rules(stated: Sequence[Prize]) -> list[prize_rules.Prize]:
+    """Return stated prizes as the rules of allocation take them."""
+    return [
+        prize_rules.Prize(prize.code, prize.division.code, prize.count, prize.unit_points) for prize in stated
+    ]
+
+
+def draw_ids(session: Session, account_ids: Sequence[int]) -> dict[int, str]:
+    """Return the draw ids of people by account id."""
+    rows = session.execute(
+        select(Account.id, Account.draw_id).where(
+            Account.id == any_(literal(list(account_ids), ARRAY(Integer)))
+        )
+    )
+    return dict(rows.all())
+
+
+def _in_reach(
+    session: Session, round_id: int, stated: Sequence[Prize], skipped: Mapping[int, str]
+) -> dict[str, list[prize_rules.Contender]]:
+    """Return the contenders that a prize could reach, ties at the edge included, by division.
+
+    Who is skipped uses up no prize, so that the reach goes as many rows further down.
+    """
+    standings = {}
+    for division_id, code in {prize.division_id: prize.division.code for prize in stated}.items():
         count = sum(prize.count for prize in stated if prize.division_id == division_id)
-        last_rank = (
-            select(Standing.rank)
-            .where(
-                Standing.round_id == round_id, Standing.division_id == division_id, Standing.position <= count
-            )
-            .order_by(Standing.position.desc())
-            .limit(1)
-            .scalar_subquery()
+        of_division = (
+            Standing.round_id == round_id,
+            Standing.division_id == division_id,
+            Standing.account_id.not_in(skipped),
         )
-        reached = session.scalars(
-            select(Standing)
-            .where(
-                Standing.round_id == round_id, Standing.division_id == division_id, Standing.rank <= last_rank
-            )
+        reached = (
+            select(Standing.rank).where(*of_division).order_by(Standing.position).limit(count).subquery()
+        )
+        rows = session.execute(
+            select(Attempt.public_id, Account.draw_id, Standing.rank)
+            .join(Standing.attempt)
+            .join(Standing.account)
+            .where(*of_division, Standing.rank <= select(func.max(reached.c.rank)).scalar_subquery())
             .order_by(Standing.position)
-            .options(
-                joinedload(Standing.account),
-                joinedload(Standing.unit),
-                joinedload(Standing.attempt),
-                joinedload(Standing.division),
-            )
         )
-        rows |= {row.attempt.public_id: row for row in reached}
-    return rows
+        standings[code] = [prize_rules.Contender(row.public_id, row.draw_id, row.rank or 0) for row in rows]
+    return standings
+
+
+def _rows_of(session: Session, attempts: Sequence[str]) -> dict[str, Standing]:
+    """Return the standings of counted attempts by public id, with what a list of winners shows."""
+    rows = session.scalars(
+        select(Standing)
+        .join(Standing.attempt)
+        .where(Attempt.public_id.in_(attempts))
+        .options(
+            joinedload(Standing.account),
+            joinedload(Standing.unit),
+            contains_eager(Standing.attempt),
+            joinedload(Standing.division),
+        )
+    )
+    return {row.attempt.public_id: row for row in rows}
+
+
+def rank_round(session: Session, round: Round, *, data_key: str, now: datetime) -> int:
+    """Rank a round; after its books also by the unit points of its prizes. Return how many people."""
+    people = leaderboards.rank_round(session, round, now=now)
+    if round.books_closed_at is not None:
+        _give_unit_points(session, round, data_key=data_key)
+    return people
+
+
+def _give_unit_points(session: Session, round: Round, *, data_key: str) -> None:
+    if any(asked.unit_formula == "points" for asked in round.divisions):
+        points = _unit_points(winners(session, round, data_key=data_key))
+        leaderboards.rank_units_of_round(session, round, points)
 
 
 def publish(
@@ -88,13 +129,14 @@ def publish(
     """Publish the round's results as the next provisional version. Raises Conflict before the books."""
     leaderboards.take_turn(session, round.id)
     session.refresh(round, with_for_update=True)
+    refuse_while_regrading(session, round.id)
     before = newest_publication(session, round.id)
     version = before.version + 1 if before else 1
     if before and not reason:
         raise Conflict("Bản công bố sau phải nêu lý do.")
-    if any(asked.unit_formula == "points" for asked in round.divisions):
-        points = _unit_points(winners(session, round, data_key=data_key))
-        leaderboards.rank_round(session, round, now=now, prize_points=points)
+    if round.ranked_at is None:
+        leaderboards.rank_round(session, round, now=now)
+    _give_unit_points(session, round, data_key=data_key)
     content = _content(session, round, version=version, reason=reason, data_key=data_key, now=now)
     publication = Publication(
         round_id=round.id,
@@ -156,6 +198,10 @@ def _content(
         "commitment": round.seed_commitment,
         "seed": seed.hex() if seed else None,
         "pools": {f"pool-{code_of[pool.division_id]}-{pool.version}.json": pool.sha256 for pool in pools},
+        "corrections": [
+            {"code": one.code, "keys": one.keys, "note": one.note}
+            for one in scoring.corrections_in_force(session, round.id)
+        ],
         "divisions": [
             {
                 "code": asked.division.code,
@@ -197,6 +243,7 @@ def _content(
                 "rank": row.rank,
                 "people": row.people,
                 "headcount": row.headcount,
+                "excluded": row.excluded,
                 "rate": row.rate,
                 "mean": row.mean,
             }

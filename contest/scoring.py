@@ -4,16 +4,18 @@ The row is the task: submitted_at set, scored_at null. Two workers never take th
 LOCKED), and doing it twice changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Row, text
+from sqlalchemy import Row, select, text
 from sqlalchemy.orm import Session
 
 from contest.attempts import paper_of
+from contest.models import Correction
 from contest.pools import loaded
+from contest.rules import scoring as rules
 from contest.rules.ranking import Candidate, Result, counted
 from contest.rules.scoring import POINT, score
 from contest.rules.timing import duration_ms
@@ -21,6 +23,7 @@ from contest.rules.timing import duration_ms
 logger = structlog.get_logger()
 
 BATCH = 300
+_TURN_LOCK = 7_310_003
 
 _TAKE = text("""
 SELECT a.id, a.number, a.account_id, a.round_id, a.division_id, a.unit_id, a.pool_id, a.paper, a.responses,
@@ -42,7 +45,8 @@ WHERE a.id = new.id AND a.scored_at IS NULL
 """)
 
 # Rows in the order of persons, so that two workers never wait for each other in a circle. The row
-# of a person who has one already is only locked: which attempt counts is decided afterwards.
+# of a person who has one already is only locked: which attempt counts is decided afterwards. Who is
+# excluded gets none.
 _CLAIM_STANDINGS = text("""
 INSERT INTO standings (round_id, account_id, division_id, unit_id, attempt_id, points, full_points,
                        duration_ms, submitted_at, attempts_used, registered_at, prediction)
@@ -53,30 +57,81 @@ FROM attempts a
 JOIN rounds r ON r.id = a.round_id
 JOIN registrations g ON g.contest_id = r.contest_id AND g.account_id = a.account_id
 WHERE a.id = ANY(:ids)
+  AND NOT EXISTS (SELECT FROM exclusions x
+                  WHERE x.round_id = a.round_id AND x.account_id = a.account_id AND x.lifted_at IS NULL)
 ORDER BY a.round_id, a.account_id, a.id
 ON CONFLICT (round_id, account_id) DO UPDATE SET account_id = excluded.account_id
 """)
 
 # After the claim, so that it sees what another worker scored for the same person and committed.
-_ALL_OF_PERSONS = text("""
-SELECT a.id, a.round_id, a.account_id, a.number, a.public_id, a.points, a.duration_ms, a.submitted_at,
-       a.scored_at, s.registered_at, r.counts, d.chain
-FROM standings s
-JOIN attempts a ON a.round_id = s.round_id AND a.account_id = s.account_id
-JOIN rounds r ON r.id = s.round_id
-JOIN round_divisions d ON d.round_id = s.round_id AND d.division_id = s.division_id
+_ALL_OF_PEOPLE = text("""
+SELECT a.id, a.round_id, a.account_id, a.division_id, a.number, a.public_id, a.points, a.duration_ms,
+       a.submitted_at, a.scored_at, a.prediction, jsonb_array_length(a.paper) * :point AS full_points,
+       g.registered_at, r.counts, d.chain
+FROM attempts a
+JOIN rounds r ON r.id = a.round_id
+JOIN registrations g ON g.contest_id = r.contest_id AND g.account_id = a.account_id
+JOIN round_divisions d ON d.round_id = a.round_id AND d.division_id = a.division_id
 WHERE a.voided_at IS NULL
   AND EXISTS (SELECT FROM attempts mine
-              WHERE mine.id = ANY(:ids) AND mine.round_id = s.round_id AND mine.account_id = s.account_id)
+              WHERE mine.id = ANY(:ids) AND mine.round_id = a.round_id AND mine.account_id = a.account_id)
 """)
 
-_SET_STANDING = text("""
+# In the order of persons, as everywhere.
+_LOCK_STANDINGS = text("""
+SELECT s.id FROM standings s
+WHERE EXISTS (SELECT FROM attempts mine
+              WHERE mine.id = ANY(:ids) AND mine.round_id = s.round_id AND mine.account_id = s.account_id)
+ORDER BY s.round_id, s.account_id FOR NO KEY UPDATE
+""")
+
+_SET_STANDINGS = text("""
 UPDATE standings s
 SET attempt_id = a.id, points = a.points, duration_ms = a.duration_ms, submitted_at = a.submitted_at,
-    prediction = a.prediction, full_points = jsonb_array_length(a.paper) * :point, attempts_used = :used
-FROM attempts a
-WHERE a.id = :attempt AND s.round_id = a.round_id AND s.account_id = a.account_id
+    prediction = a.prediction, full_points = jsonb_array_length(a.paper) * :point, attempts_used = chosen.used
+FROM unnest(CAST(:attempts AS bigint[]), CAST(:used AS integer[])) AS chosen (attempt_id, used)
+JOIN attempts a ON a.id = chosen.attempt_id
+WHERE s.round_id = a.round_id AND s.account_id = a.account_id
+  AND (s.attempt_id, s.points, s.duration_ms, s.submitted_at, s.attempts_used)
+      IS DISTINCT FROM (a.id, a.points, a.duration_ms, a.submitted_at, chosen.used)
 """)
+
+
+def take_turn(session: Session, round_id: int) -> None:
+    """Wait until nobody scores the round; who scores it from now on waits until commit.
+
+    So whoever changes what scoring goes by (a correction, an exclusion) finds everything that was
+    scored before, and everything that is scored afterwards follows the change.
+    """
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(:lock, :round)"), {"lock": _TURN_LOCK, "round": round_id}
+    )
+
+
+def share_turn(session: Session, round_ids: Iterable[int]) -> None:
+    """Score rounds beside others who do, while nobody changes what scoring goes by; until commit."""
+    for round_id in sorted(set(round_ids)):
+        session.execute(
+            text("SELECT pg_advisory_xact_lock_shared(:lock, :round)"),
+            {"lock": _TURN_LOCK, "round": round_id},
+        )
+
+
+def corrections_in_force(session: Session, round_id: int) -> Sequence[Correction]:
+    """Return the corrections of a round that no later one supersedes, by code.
+
+    The public is told of them once the round is closed.
+    """
+    return session.scalars(
+        select(Correction)
+        .where(Correction.round_id == round_id, Correction.superseded_at.is_(None))
+        .order_by(Correction.code)
+    ).all()
+
+
+def corrections_of(session: Session, round_id: int) -> dict[str, rules.Correction]:
+    """Return what holds instead of the keys in a round: by code the accepted keys, or None for void."""
+    return {one.code: one.keys for one in corrections_in_force(session, round_id)}
 
 
 def score_batch(session: Session, *, now: datetime, most: int = BATCH) -> int:
@@ -84,7 +139,13 @@ def score_batch(session: Session, *, now: datetime, most: int = BATCH) -> int:
     rows = session.execute(_TAKE, {"most": most}).all()
     if not rows:
         return 0
-    scores = {row.id: points for row in rows if (points := _points_or_none(session, row)) is not None}
+    share_turn(session, (row.round_id for row in rows))
+    corrections = {round_id: corrections_of(session, round_id) for round_id in {row.round_id for row in rows}}
+    scores = {
+        row.id: points
+        for row in rows
+        if (points := points_or_none(session, row, corrections[row.round_id])) is not None
+    }
     rows = [row for row in rows if row.id in scores]
     ids = list(scores)
     session.execute(
@@ -100,25 +161,32 @@ def score_batch(session: Session, *, now: datetime, most: int = BATCH) -> int:
     # Whose person may have another attempt: allowed by the round, or a re-sit after a voided one.
     again = [row.id for row in rows if row.attempts_allowed > 1 or row.number > 1]
     if again:
-        _choose_counted(session, again)
+        choose_counted(session, again)
     return len(rows)
 
 
-def _points_or_none(session: Session, row: Row[Any]) -> int | None:
-    """Return the points, or None for a row that can't be scored: it must not keep the others waiting.
+def stand(session: Session, attempt_ids: Sequence[int]) -> None:
+    """Give the people of scored attempts their standings, each by the attempt that counts."""
+    session.execute(_CLAIM_STANDINGS, {"ids": list(attempt_ids), "point": POINT})
+    choose_counted(session, attempt_ids)
 
-    The round does not close while it is there, and every look at it is an error in the log.
+
+def points_or_none(
+    session: Session, row: Row[Any], corrections: Mapping[str, rules.Correction]
+) -> int | None:
+    """Return the points by paper, responses, pool and corrections; None for a row that can't be scored.
+
+    It must not keep the others waiting. The round does not close while it is there, and every look at
+    it is an error in the log.
     """
     try:
-        return _points(session, row)
+        pool = loaded(session, row.pool_id, row.pool_sha256)
+        return score(
+            paper_of(row.paper), row.responses, pool.keys, partial=row.is_partial, corrections=corrections
+        ).points
     except (LookupError, TypeError, ValueError, ArithmeticError):
         logger.exception("this attempt can't be scored", attempt=row.id)
         return None
-
-
-def _points(session: Session, row: Row[Any]) -> int:
-    pool = loaded(session, row.pool_id, row.pool_sha256)
-    return score(paper_of(row.paper), row.responses, pool.keys, partial=row.is_partial).points
 
 
 def _duration_ms(row: Row[Any]) -> int:
@@ -132,26 +200,38 @@ def _duration_ms(row: Row[Any]) -> int:
     )
 
 
-def _choose_counted(session: Session, ids: Sequence[int]) -> None:
-    """Let each person's standing show the attempt that counts, where a round allows several."""
-    persons: dict[tuple[int, int], list[Row[Any]]] = {}
-    for row in session.execute(_ALL_OF_PERSONS, {"ids": list(ids)}):
-        persons.setdefault((row.round_id, row.account_id), []).append(row)
-    for rows in persons.values():
-        scored = {row.number: row for row in rows if row.scored_at is not None}
-        candidates = [
-            Candidate(number=number, result=_result(row, len(rows))) for number, row in scored.items()
-        ]
-        chosen = counted(candidates, rows[0].counts, rows[0].chain)
-        session.execute(
-            _SET_STANDING, {"attempt": scored[chosen.number].id, "used": len(rows), "point": POINT}
-        )
+def choose_counted(session: Session, attempt_ids: Sequence[int]) -> None:
+    """Let the standings of the attempts' people show the attempt that counts; locks them first."""
+    session.execute(_LOCK_STANDINGS, {"ids": list(attempt_ids)})
+    chosen = [(counted_of(rows).id, len(rows)) for rows in attempts_of_people(session, attempt_ids)]
+    session.execute(
+        _SET_STANDINGS,
+        {"attempts": [row[0] for row in chosen], "used": [row[1] for row in chosen], "point": POINT},
+    )
 
 
-def _result(row: Row[Any], attempts_used: int) -> Result:
+def attempts_of_people(session: Session, attempt_ids: Sequence[int]) -> list[list[Row[Any]]]:
+    """Return all valid attempts of each person who made one of these, if any of them is scored."""
+    people: dict[tuple[int, int], list[Row[Any]]] = {}
+    for row in session.execute(_ALL_OF_PEOPLE, {"ids": list(attempt_ids), "point": POINT}):
+        people.setdefault((row.round_id, row.account_id), []).append(row)
+    return [rows for rows in people.values() if any(row.scored_at is not None for row in rows)]
+
+
+def counted_of(rows: Sequence[Row[Any]], points: Mapping[int, int] | None = None) -> Row[Any]:
+    """Return which of one person's valid attempts counts; `points` by id where they would be others."""
+    scored = {row.number: row for row in rows if row.scored_at is not None}
+    candidates = [
+        Candidate(number=number, result=_result(row, len(rows), (points or {}).get(row.id, row.points)))
+        for number, row in scored.items()
+    ]
+    return scored[counted(candidates, rows[0].counts, rows[0].chain).number]
+
+
+def _result(row: Row[Any], attempts_used: int, points: int) -> Result:
     return Result(
         attempt=row.public_id,
-        points=row.points,
+        points=points,
         duration_ms=row.duration_ms,
         submitted_at=row.submitted_at,
         attempts_used=attempts_used,

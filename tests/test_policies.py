@@ -42,6 +42,7 @@ def world(app, request):
     fields = {"filename": "css/app.css", "slug": "none", "round_id": 0, "version": 1, "public_id": "x" * 22}
     fields |= {"code": "0123456789AB", "import_id": 0}
     fields |= {"task_id": 0}
+    fields |= {"proposal_id": 0, "account_id": 0}
     organizer = builders.make_staff("organizer", "approver")
     people = SimpleNamespace(organizer=organizer, contest=None, fields=fields)
     if phase == "no contest":
@@ -49,6 +50,7 @@ def world(app, request):
         return people
     contest = people.contest = builders.make_contest()
     people.participant, people.other = builders.make_person(contest), builders.make_person(contest)
+    fields |= {"account_id": people.participant.id}
     round = builders.make_round(contest)
     fields |= {"slug": contest.slug, "round_id": round.id}
     if phase == "planned":

@@ -1,7 +1,18 @@
 """The web: thin views, one blueprint a noun."""
 
 from contest.blueprints import accounts, attempts, health, leaderboards, public
-from contest.blueprints.admin import bank, dashboard, participants, results, rounds, tasks
+from contest.blueprints.admin import (
+    bank,
+    corrections,
+    dashboard,
+    declines,
+    exclusions,
+    participants,
+    proposals,
+    results,
+    rounds,
+    tasks,
+)
 
 BLUEPRINTS = (
     health.bp,
@@ -15,4 +26,8 @@ BLUEPRINTS = (
     results.bp,
     bank.bp,
     tasks.bp,
+    proposals.bp,
+    exclusions.bp,
+    declines.bp,
+    corrections.bp,
 )

@@ -11,7 +11,7 @@ from flask_login import current_user
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from contest import accounts, contests, leaderboards, publishing, registrations
+from contest import accounts, contests, leaderboards, publishing, registrations, scoring
 from contest import units as unit_lists
 from contest.clock import db_now
 from contest.contests import Phase
@@ -19,7 +19,16 @@ from contest.errors import NotThere
 from contest.extensions import db
 from contest.formatting import vn_number, vn_percent
 from contest.leaderboards import Page
-from contest.models import Contest, Publication, Registration, Round, RoundDivision, Standing, UnitStanding
+from contest.models import (
+    Contest,
+    Correction,
+    Publication,
+    Registration,
+    Round,
+    RoundDivision,
+    Standing,
+    UnitStanding,
+)
 from contest.models.units import GROUPS
 from contest.rules.explaining import PERCENT
 from contest.rules.naming import public_name
@@ -47,6 +56,8 @@ class Board:
     # The viewer's own entry in the contest.
     entry: Registration | None
     is_public: bool
+    # What the public is told of the round's items, once it is closed.
+    corrections: Sequence[Correction]
 
     @property
     def is_provisional(self) -> bool:
@@ -92,7 +103,9 @@ def _board(slug: str) -> Board | None:
     )
     asked = _asked_division(all_asked, entry)
     is_public = leaderboards.is_public(round, now=now)
-    return Board(contest, round, contests.phase(round, now=now), asked, all_asked, entry, is_public)
+    corrections = scoring.corrections_in_force(db.session(), round.id) if round.closed_at else ()
+    phase = contests.phase(round, now=now)
+    return Board(contest, round, phase, asked, all_asked, entry, is_public, corrections)
 
 
 def _asked_round(contest: Contest) -> Round | None:

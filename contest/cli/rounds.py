@@ -1,10 +1,12 @@
 """Rounds from the command line."""
 
+import time
+
 import click
 from flask import current_app
 from sqlalchemy import select
 
-from contest import contests, leaderboards
+from contest import contests, jobs, publishing, regrading
 from contest.cli import with_app
 from contest.clock import db_now
 from contest.extensions import db
@@ -46,6 +48,25 @@ def open_round(number: int, slug: str | None) -> None:
     click.echo(f"Opened; commitment {round.seed_commitment}")
 
 
+@round_group.command("rescore")
+@_number
+@_slug
+@with_app
+def rescore(number: int, slug: str | None) -> None:
+    """Score all attempts of round NUMBER again and rank it; catches up on corrections that wait."""
+    session = db.session()
+    task = regrading.rescore(session, find_round(number, slug), now=db_now(session))
+    session.commit()
+    while task.finished_at is None:
+        if not jobs.do_tasks():
+            time.sleep(1)  # a worker is at it
+        session.refresh(task)
+        click.echo(f"{task.done}/{task.total} attempts", err=True)
+    if task.error is not None:
+        raise click.ClickException("the regrade was given up; the log says why")
+    click.echo(f"{task.done} attempts scored again, {task.result['changed']} changed")
+
+
 @round_group.command("standings")
 @_number
 @_slug
@@ -53,6 +74,7 @@ def open_round(number: int, slug: str | None) -> None:
 def standings(number: int, slug: str | None) -> None:
     """Rank round NUMBER again and print how many people that were."""
     round = find_round(number, slug)
-    people = leaderboards.rank_round(db.session(), round, now=db_now(db.session()))
+    data_key = current_app.config["CONTEST"].data_key
+    people = publishing.rank_round(db.session(), round, data_key=data_key, now=db_now(db.session()))
     db.session.commit()
     click.echo(f"{people} people ranked")

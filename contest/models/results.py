@@ -69,12 +69,42 @@ class UnitStanding(Base):
     rank: Mapped[int | None]
     people: Mapped[int]
     headcount: Mapped[int | None]
+    # People taken off the headcount.
+    excluded: Mapped[int] = mapped_column(server_default="0")
     # Exact fractions as text, "3/8"; None where there is none.
     rate: Mapped[str | None]
     mean: Mapped[str | None]
     value: Mapped[str | None]
 
     division: Mapped[Division] = relationship()
+    unit: Mapped[Unit] = relationship()
+
+
+class ContestStanding(Base):
+    """One person's sums over the closed rounds of a contest, and their place; rebuilt as a whole."""
+
+    __tablename__ = "contest_standings"
+    __table_args__ = (
+        UniqueConstraint("contest_id", "account_id"),
+        UniqueConstraint("contest_id", "division_id", "position"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    contest_id: Mapped[int] = mapped_column(ForeignKey("contests.id"))
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    division_id: Mapped[int] = mapped_column(ForeignKey("divisions.id"))
+    unit_id: Mapped[int] = mapped_column(ForeignKey("units.id"))
+    points: Mapped[int]
+    duration_ms: Mapped[int] = mapped_column(BigInteger)
+    # The last of their counted attempts.
+    submitted_at: Mapped[datetime]
+    # In how many rounds they have a counted attempt.
+    rounds: Mapped[int]
+    position: Mapped[int]
+    rank: Mapped[int]
+    separated_by: Mapped[str]
+
+    account: Mapped[Account] = relationship()
     unit: Mapped[Unit] = relationship()
 
 

@@ -32,6 +32,13 @@ def chosen_indices(labels: Collection[str], order: Sequence[int]) -> frozenset[i
     return frozenset(order[LABELS.index(label)] for label in labels)
 
 
+def corrected_points(chosen: Collection[int], accepted: Correction, *, partial: bool = False) -> int:
+    """Return the points for one item: full where it is voided, else by the accepted key that pays most."""
+    if accepted is None:
+        return POINT
+    return max(item_points(chosen, key, partial=partial) for key in accepted)
+
+
 def score(
     paper: Sequence[PaperItem],
     responses: Mapping[str, Collection[str]],
@@ -49,9 +56,6 @@ def score(
     by_position = []
     for position, item in enumerate(paper, start=1):
         accepted = corrections.get(item.code, (keys[item.code],))
-        if accepted is None:
-            by_position.append(POINT)
-            continue
         chosen = chosen_indices(responses.get(str(position)) or (), item.order)
-        by_position.append(max(item_points(chosen, key, partial=partial) for key in accepted))
+        by_position.append(corrected_points(chosen, accepted, partial=partial))
     return Scored(sum(by_position), tuple(by_position))

@@ -35,6 +35,7 @@ class UnitRow:
     rank: int | None
     people: int
     headcount: int | None
+    excluded: int
     rate: Fraction | None  # above 1 where more people took part than the headcount says
     mean: Fraction | None
     value: Fraction | None
@@ -118,6 +119,7 @@ def _judge(one: UnitFacts, rule: UnitRule) -> UnitRow:
         rank=None,
         people=one.people,
         headcount=one.headcount,
+        excluded=one.excluded,
         rate=rate,
         mean=mean,
         value=value,

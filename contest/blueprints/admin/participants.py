@@ -171,6 +171,7 @@ def _attempt_rows(ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
             Account.name,
             Division.name.label("division"),
             Unit.name.label("unit"),
+            Attempt.account_id,
             Attempt.number,
             Attempt.receipt_code,
             Attempt.started_at,

@@ -1,0 +1,195 @@
+"""What waits for a second person: read with its effect then and now, accepted, rejected or taken back."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from sqlalchemy import func, select
+from sqlalchemy.orm import joinedload
+
+from contest import contests, corrections, dashboards, exclusions, jobs, proposals
+from contest.clock import db_now
+from contest.errors import Conflict, ContestError, NotAllowed
+from contest.extensions import db
+from contest.models import Proposal, Round
+from question_bank.text import clean_text
+
+bp = Blueprint("admin_proposals", __name__, url_prefix="/admin")
+PROPOSAL = "/proposals/<int(max=2147483647):proposal_id>"
+LONGEST_REASON = 300
+DECIDED_SHOWN = 30
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of proposal: what it is called, what it would change now, and what doing it is."""
+
+    name: str
+    effect: Callable[[Proposal], Sequence[str]]
+    # Does it in the transaction of the acceptance; returns the sentence that says so.
+    apply: Callable[[Proposal, datetime], str]
+
+
+@bp.get("/proposals")
+def index() -> ResponseReturnValue:
+    """List what waits for a second person, and what was decided lately."""
+    session = db.session()
+    decided = session.scalars(
+        select(Proposal)
+        .where(Proposal.decided_at.is_not(None))
+        .order_by(Proposal.decided_at.desc())
+        .limit(DECIDED_SHOWN)
+        .options(
+            joinedload(Proposal.proposed_by), joinedload(Proposal.decided_by), joinedload(Proposal.round)
+        )
+    ).all()
+    return render_template(
+        "admin/proposals/index.html",
+        waiting=proposals.waiting(session),
+        decided=decided,
+        kinds={name: kind.name for name, kind in KINDS.items()},
+        **_frame(),
+    )
+
+
+@bp.get(PROPOSAL)
+def show(proposal_id: int) -> ResponseReturnValue:
+    """Show a proposal: what its effect was when it was made, and what it is now."""
+    proposal = proposals.find(db.session(), proposal_id)
+    return render_template(
+        "admin/proposals/show.html",
+        proposal=proposal,
+        kind=KINDS[proposal.kind].name if proposal.kind in KINDS else proposal.kind,
+        effect=_effect_now(proposal) if proposal.decided_at is None else None,
+        is_own=proposal.proposed_by_id == current_user.id,
+        **_frame(proposal.round),
+    )
+
+
+@bp.post(f"{PROPOSAL}/acceptance")
+def accept(proposal_id: int) -> ResponseReturnValue:
+    """Sign as the second person, and do what is proposed."""
+    session = db.session()
+    proposal = proposals.accept(session, proposal_id, actor_id=current_user.id, now=db_now(session))
+    if proposal.kind not in KINDS:
+        raise Conflict("Loại đề nghị này không còn dùng.")
+    sentence = KINDS[proposal.kind].apply(proposal, db_now(session))
+    db.session.commit()
+    jobs.ring_for_tasks()
+    flash(sentence, "success")
+    return redirect(url_for("admin_proposals.show", proposal_id=proposal_id), 303)
+
+
+@bp.post(f"{PROPOSAL}/rejection")
+def reject(proposal_id: int) -> ResponseReturnValue:
+    """Turn a proposal down; whoever made it takes it back so."""
+    session = db.session()
+    is_own = proposals.find(session, proposal_id).proposed_by_id == current_user.id
+    if not is_own and "approver" not in current_user.roles:
+        raise NotAllowed("Chỉ người phê duyệt, hoặc người đã đề nghị, khép được đề nghị này.")
+    proposals.reject(session, proposal_id, reason=_reason(), actor_id=current_user.id, now=db_now(session))
+    db.session.commit()
+    flash("Đã rút đề nghị." if is_own else "Đã từ chối đề nghị.", "success")
+    return redirect(url_for("admin_proposals.index"), 303)
+
+
+@bp.app_template_global()
+def waiting_proposals() -> int:
+    """Return how many proposals wait, for the badge in the navigation."""
+    return db.session.scalar(select(func.count()).where(Proposal.decided_at.is_(None))) or 0
+
+
+def _reason() -> str:
+    return clean_text(request.form.get("reason", ""))[:LONGEST_REASON]
+
+
+def _effect_now(proposal: Proposal) -> Sequence[str]:
+    if proposal.kind not in KINDS:
+        return []
+    try:
+        return KINDS[proposal.kind].effect(proposal)
+    except ContestError as refusal:
+        return [f"Hiện không thực hiện được: {refusal.sentence}"]
+
+
+def _frame(round: Round | None = None) -> dict[str, Any]:
+    session = db.session()
+    now = db_now(session)
+    contest = round.contest if round else contests.current_contest(session)
+    round = round or (contests.round_on_show(contest, now=now) if contest else None)
+    state = dashboards.state_of(session, round, now=now) if round else None
+    return {"contest": contest, "round": round, "state": state}
+
+
+# --- the kinds -----------------------------------------------------------------------------------
+
+
+def _round(proposal: Proposal) -> Round:
+    return contests.find_round(db.session(), proposal.round_id or 0)
+
+
+def _data_key() -> str:
+    return str(current_app.config["CONTEST"].data_key)
+
+
+def _effect_of_exclusion(proposal: Proposal) -> Sequence[str]:
+    return exclusions.effect(
+        db.session(), _round(proposal), proposal.content["account"], data_key=_data_key()
+    )
+
+
+def _exclude(proposal: Proposal, now: datetime) -> str:
+    exclusions.exclude(
+        db.session(),
+        _round(proposal),
+        proposal.content["account"],
+        kind=proposal.content["kind"],
+        reason=proposal.reason,
+        now=now,
+        actor_id=proposal.proposed_by_id,
+        approved_by_id=proposal.decided_by_id,
+    )
+    return "Đã chấp nhận. Người này không còn được xếp hạng; thứ hạng đang được tính lại."
+
+
+def _effect_of_lifting(proposal: Proposal) -> Sequence[str]:
+    return exclusions.effect_of_lifting(db.session(), _round(proposal), proposal.content["account"])
+
+
+def _lift(proposal: Proposal, now: datetime) -> str:
+    exclusions.lift(
+        db.session(),
+        _round(proposal),
+        proposal.content["account"],
+        reason=proposal.reason,
+        now=now,
+        actor_id=proposal.proposed_by_id,
+        approved_by_id=proposal.decided_by_id,
+    )
+    return "Đã chấp nhận. Người này được xếp hạng lại; thứ hạng đang được tính lại."
+
+
+def _effect_of_correction(proposal: Proposal) -> Sequence[str]:
+    return corrections.effect(
+        db.session(),
+        _round(proposal),
+        proposal.content["code"],
+        proposal.content["keys"],
+        data_key=_data_key(),
+    )
+
+
+def _correct(proposal: Proposal, now: datetime) -> str:
+    corrections.make(db.session(), _round(proposal), proposal, now=now)
+    return "Đã chấp nhận. Các bài thi có câu này đang được chấm lại."
+
+
+KINDS: dict[str, Kind] = {
+    exclusions.EXCLUDE: Kind("Không xếp hạng", _effect_of_exclusion, _exclude),
+    exclusions.LIFT: Kind("Xếp hạng lại", _effect_of_lifting, _lift),
+    corrections.CORRECT: Kind("Đính chính câu hỏi", _effect_of_correction, _correct),
+}
