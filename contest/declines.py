@@ -6,13 +6,25 @@ Who is skipped when prizes are given: those who declined, and by setting those w
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, exists, func, select
+from sqlalchemy import delete, exists, select, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session, aliased, joinedload
+from sqlalchemy.orm import Session, joinedload
 
 from contest import audit
 from contest.errors import Conflict, NotThere
-from contest.models import Account, Attempt, Decline, Publication, Round, Standing
+from contest.models import Account, Decline, Round, Standing
+
+_EARLIER_WINNERS = text("""
+SELECT DISTINCT person.id, person.draw_id
+FROM rounds r
+JOIN LATERAL (SELECT content FROM publications WHERE round_id = r.id AND kind = 'official'
+              ORDER BY version DESC LIMIT 1) official ON true
+CROSS JOIN LATERAL jsonb_array_elements(official.content -> 'winners') AS won
+JOIN attempts a ON a.public_id = won ->> 'attempt'
+JOIN accounts person ON person.id = a.account_id
+WHERE r.contest_id = :contest AND r.closed_at < :closed_at
+  AND NOT EXISTS (SELECT FROM declines d WHERE d.round_id = r.id AND d.account_id = person.id)
+""")
 
 
 def of_round(session: Session, round_id: int) -> Sequence[Decline]:
@@ -98,25 +110,5 @@ def earlier_winners(session: Session, round: Round) -> dict[int, str]:
 
     Of each round its newest official version says it; a decline counts as not won.
     """
-    earlier, newer = aliased(Round), aliased(Publication)
-    won = func.jsonb_array_elements(Publication.content["winners"]).column_valued("won")
-    rows = session.execute(
-        select(Account.id, Account.draw_id)
-        .select_from(Publication)
-        .join(earlier, earlier.id == Publication.round_id)
-        .join(won, onclause=func.true())
-        .join(Attempt, Attempt.public_id == won.op("->>")("attempt"))
-        .join(Account, Account.id == Attempt.account_id)
-        .where(
-            earlier.contest_id == round.contest_id,
-            earlier.closed_at < round.closed_at,
-            Publication.kind == "official",
-            ~exists().where(
-                newer.round_id == Publication.round_id,
-                newer.kind == "official",
-                newer.version > Publication.version,
-            ),
-            ~exists().where(Decline.round_id == earlier.id, Decline.account_id == Account.id),
-        )
-    )
-    return dict(rows.all())
+    rows = session.execute(_EARLIER_WINNERS, {"contest": round.contest_id, "closed_at": round.closed_at})
+    return {row.id: row.draw_id for row in rows}
