@@ -15,7 +15,7 @@ from rq import Queue
 from rq.job import Job
 from sqlalchemy.orm import Session
 
-from contest import attempts, contests, leaderboards, publishing, regrading, scoring, tasks
+from contest import attempts, contest_standings, contests, leaderboards, publishing, regrading, scoring, tasks
 from contest.clock import db_now
 from contest.extensions import db
 from contest.models import Task
@@ -183,7 +183,7 @@ def sweep() -> None:
 
 
 def rank_what_changed() -> int:
-    """Rank the rounds in which something was scored since; return how many rounds."""
+    """Rank the rounds in which something was scored since, and their contests; return how many rounds."""
     session = db.session()
     round_ids = leaderboards.rounds_to_rank(session)
     for round_id in round_ids:
@@ -194,6 +194,9 @@ def rank_what_changed() -> int:
             publishing.rank_round(
                 session, round, data_key=current_app.config["CONTEST"].data_key, now=db_now(session)
             )
+        session.commit()
+    for contest_id in contest_standings.due(session):
+        contest_standings.rank(session, contest_id)
         session.commit()
     session.rollback()
     return len(round_ids)

@@ -60,6 +60,8 @@ POLICIES: dict[str, Policy] = {
     "attempts.submit": _in_statement,
     "attempts.result": _signed_in,
     "attempts.receipt": _everybody,
+    "contest_standings.show": _everybody,
+    "contest_standings.staff": _staff,
     "leaderboards.units": _everybody,
     "leaderboards.individuals": _everybody,
     "leaderboards.winners": _everybody,

@@ -1,6 +1,6 @@
 """The web: thin views, one blueprint a noun."""
 
-from contest.blueprints import accounts, attempts, health, leaderboards, public
+from contest.blueprints import accounts, attempts, contest_standings, health, leaderboards, public
 from contest.blueprints.admin import (
     bank,
     corrections,
@@ -20,6 +20,7 @@ BLUEPRINTS = (
     accounts.bp,
     attempts.bp,
     leaderboards.bp,
+    contest_standings.bp,
     dashboard.bp,
     participants.bp,
     rounds.bp,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy import select
@@ -178,7 +178,9 @@ class UnitLine:
 
 @bp.get("/contests/<slug>/leaderboard")
 def units(slug: str) -> ResponseReturnValue:
-    """The units of a round by participation and mean score, in one division."""
+    """The units of a round by participation and mean score, in one division; or people over all rounds."""
+    if request.args.get("scope") == "contest":
+        return redirect(url_for("contest_standings.show", slug=slug), 303)
     board = _board(slug)
     if board is None or not board.is_public:
         return _nothing_to_show(slug, board)

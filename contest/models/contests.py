@@ -25,8 +25,8 @@ class Contest(Base):
     headcounts_locked_at: Mapped[datetime | None]
     # Whether people are also ranked over all its rounds.
     has_standing: Mapped[bool] = mapped_column(server_default="false")
-    # When they were last ranked so.
-    standing_ranked_at: Mapped[datetime | None]
+    # The closed rounds it was last made of, each with the moment of its ranking: [[3, "2026-…"], …]
+    standing_basis: Mapped[list[Any] | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.statement_timestamp())
 
     divisions: Mapped[list["Division"]] = relationship(back_populates="contest", order_by="Division.position")

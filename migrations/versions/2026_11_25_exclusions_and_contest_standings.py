@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "c3a9d27e5b10"
 down_revision = "7d1bb20b41d4"
@@ -10,7 +11,12 @@ down_revision = "7d1bb20b41d4"
 def upgrade() -> None:
     """Bring the tables to this version."""
     op.add_column("unit_standings", sa.Column("excluded", sa.Integer(), server_default="0", nullable=False))
-    op.add_column("contests", sa.Column("standing_ranked_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column(
+        "contests",
+        sa.Column(
+            "standing_basis", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+    )
     op.create_table(
         "contest_standings",
         sa.Column("id", sa.BigInteger(), nullable=False),
@@ -51,5 +57,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Bring the tables back to the version before."""
     op.drop_table("contest_standings")
-    op.drop_column("contests", "standing_ranked_at")
+    op.drop_column("contests", "standing_basis")
     op.drop_column("unit_standings", "excluded")
