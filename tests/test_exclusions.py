@@ -180,7 +180,7 @@ def test_the_headcount_of_a_unit_loses_them_with_or_without_attempts(contest, ro
 
 
 def test_who_is_excluded_since_the_books_is_still_counted_by_them(contest, round, organizer, approver):
-    first, second, third = sat(contest, round)
+    first, second, _ = sat(contest, round)
     exclude(round, second, organizer, approver)
     found = builders.close(round)
     division = next(one.id for one in contest.divisions if one.code == "citizens")
@@ -193,7 +193,7 @@ def test_who_is_excluded_since_the_books_is_still_counted_by_them(contest, round
 
 
 def test_a_published_version_stays_and_a_new_one_shows_it(contest, round, organizer):
-    first, second, third = sat(contest, round)
+    first, _, _ = sat(contest, round)
     builders.close(round)
     version = builders.publish(round)
     exclude(round, first, organizer)

@@ -173,6 +173,19 @@ def test_the_rank_counts_who_is_better(results, chain):
 
 
 @settings(max_examples=100, deadline=None)
+@given(people.filter(lambda some: len(some) > 1), chains, st.data())
+def test_who_of_two_stands_above_does_not_depend_on_the_others(results, chain, data):
+    """So the order is a total preorder: any two compare, and three never go round in a circle."""
+    one, other = data.draw(st.sampled_from(results)), data.draw(st.sampled_from(results))
+    among_all = ranks(*results, chain=chain)
+    alone = ranks(*{one, other}, chain=chain)
+    assert (alone[one.attempt] < alone[other.attempt]) is (among_all[one.attempt] < among_all[other.attempt])
+    assert (alone[one.attempt] == alone[other.attempt]) is (
+        among_all[one.attempt] == among_all[other.attempt]
+    )
+
+
+@settings(max_examples=100, deadline=None)
 @given(people, chains, st.randoms(use_true_random=False))
 def test_the_order_of_arrival_does_not_matter(results, chain, random):
     assert rank_results(random.sample(results, len(results)), chain) == rank_results(results, chain)

@@ -202,3 +202,23 @@ def test_the_rank_counts_the_better_units_of_the_group(facts, rule):
         else:
             mine = (row.value, row.mean, row.people)
             assert row.rank == 1 + sum((other.value, other.mean, other.people) > mine for other in ranked)
+
+
+@settings(max_examples=100, deadline=None)
+@given(units.filter(len), rules, st.data())
+def test_striking_a_unit_out_never_lowers_another(facts, rule, data):
+    struck = data.draw(st.sampled_from(facts))
+    before, after = ranks(*facts, rule=rule), ranks(*(one for one in facts if one != struck), rule=rule)
+    for name, rank in after.items():
+        assert (rank is None) is (before[name] is None)
+        assert rank is None or before[name] - 1 <= rank <= before[name]
+
+
+@settings(max_examples=100, deadline=None)
+@given(units.filter(len), rules, st.data())
+def test_which_of_two_units_stands_above_does_not_depend_on_the_others(facts, rule, data):
+    one, other = data.draw(st.sampled_from(facts)), data.draw(st.sampled_from(facts))
+    among_all, alone = ranks(*facts, rule=rule), ranks(*{one, other}, rule=rule)
+    if one.group == other.group and alone[one.unit] and alone[other.unit]:
+        assert (alone[one.unit] < alone[other.unit]) is (among_all[one.unit] < among_all[other.unit])
+        assert (alone[one.unit] == alone[other.unit]) is (among_all[one.unit] == among_all[other.unit])
