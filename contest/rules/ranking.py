@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 
 DEFAULT_CHAIN = ("points", "prediction_error", "duration_ms", "submitted_at")
 TIE = "tie"
@@ -32,8 +33,8 @@ class Ranked:
     separated_by: str
 
 
-def _nearest(result: Result) -> tuple[bool, int]:
-    return (result.prediction_error is None, result.prediction_error or 0)
+def _nearest(result: Result) -> float:
+    return inf if result.prediction_error is None else result.prediction_error
 
 
 # Smaller is better.
@@ -75,9 +76,10 @@ def rank_results(results: Iterable[Result], chain: Sequence[str]) -> list[Ranked
 def _separation(values: tuple[object, ...], below: tuple[object, ...] | None, chain: Sequence[str]) -> str:
     if below is None:
         return ""
-    return next(
-        (name for name, mine, theirs in zip(chain, values, below, strict=True) if mine != theirs), TIE
-    )
+    for place, name in enumerate(chain):
+        if values[place] != below[place]:
+            return name
+    return TIE
 
 
 @dataclass(frozen=True, kw_only=True)
