@@ -14,6 +14,7 @@ from contest import (
     attempts,
     bank,
     contests,
+    exclusions,
     leaderboards,
     publishing,
     registrations,
@@ -29,6 +30,7 @@ from contest.models import (
     Division,
     Pool,
     Prize,
+    Proposal,
     Publication,
     Round,
     RoundDivision,
@@ -351,6 +353,21 @@ def publish(round: Round, *, reason: str = "", by: Account | None = None) -> Pub
     )
     db.session.commit()
     return publication
+
+
+def propose_exclusion(round: Round, person: Account, *, by: Account) -> Proposal:
+    """Ask a second person to keep somebody out of the round's standings."""
+    proposal = exclusions.propose(
+        db.session(),
+        contests.find_round(db.session(), round.id),
+        person.id,
+        kind="several_accounts",
+        reason="Hai tài khoản",
+        actor_id=by.id,
+        now=db_now(db.session()),
+    )
+    db.session.commit()
+    return proposal
 
 
 NOON = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)

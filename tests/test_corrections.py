@@ -4,9 +4,11 @@ import threading
 from datetime import timedelta
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import select, text
 
 from contest import contests, corrections, exclusions, jobs, pools, proposals, regrading, scoring, tasks
+from contest.cli import main
 from contest.clock import db_now
 from contest.errors import BadInput, Conflict, NotThere
 from contest.extensions import db
@@ -509,3 +511,37 @@ def test_before_the_round_is_closed_the_public_reads_no_note(app, contest, staff
     correct(round, CODE, None, staff)
     for address in ("leaderboard", "leaderboard/individuals"):
         assert "sai sót" not in visit(app).get(f"/contests/{contest.slug}/{address}").text
+
+
+def test_the_command_scores_a_round_again(live_app, monkeypatch):
+    for name in ("database_url", "redis_url", "secret_key", "data_key", "data_dir"):
+        monkeypatch.setenv(f"CONTEST_{name.upper()}", str(getattr(live_app.config["CONTEST"], name)))
+    monkeypatch.setenv("CONTEST_ENV", "test")
+    contest = builders.make_contest()
+    round = with_all_items(contest)
+    attempt = answered(contest, round, CODE, is_right=True)
+    db.session.execute(text("UPDATE attempts SET points = 0"))
+    db.session.commit()
+
+    answer = CliRunner().invoke(main, ["round", "rescore", str(round.number), "--contest", contest.slug])
+
+    assert answer.exit_code == 0, answer.output
+    assert "1 attempts scored again, 1 changed" in answer.output
+    db.session.rollback()
+    assert points_of(attempt) == [5]
+    assert CliRunner().invoke(main, ["round", "rescore", "99"]).exit_code != 0
+
+
+def test_a_regrade_that_was_given_up_is_caught_up_by_the_operator(contest, staff):
+    round = with_all_items(contest)
+    wrong = answered(contest, round, CODE, is_right=False)
+    builders.close(round)
+    task = accept(round, propose(round, CODE, None, staff), staff)
+    task.finished_at, task.error = db_now(db.session()), jobs.GIVEN_UP
+    db.session.commit()
+    with pytest.raises(Conflict, match="đang được chấm lại"):
+        builders.publish(round)
+    regrading.rescore(db.session(), found(round), now=db_now(db.session()))
+    jobs.do_tasks()
+    assert points_of(wrong) == [5]
+    builders.publish(round)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from contest import books, contests, exclusions, jobs, proposals, publishing, scoring
+from contest import audit, books, contests, exclusions, jobs, leaderboards, proposals, publishing, scoring
 from contest.clock import db_now
 from contest.errors import Conflict, NotThere
 from contest.extensions import db
@@ -265,6 +265,28 @@ def test_an_exclusion_while_their_attempt_is_being_scored_wins(live_app):
     assert not failures
     assert ranks(round) == {}
     assert db.session.scalars(select(Exclusion)).one().lifted_at is None
+
+
+def test_an_acceptance_and_a_ranking_that_is_logged_do_not_wait_for_each_other_in_a_circle(live_app):
+    contest = builders.make_contest()
+    round = builders.open_now(builders.make_round(contest))
+    [person] = sat(contest, round, 1)
+    proposal = builders.propose_exclusion(round, person, by=builders.make_staff())
+    address, round_id = f"/admin/proposals/{proposal.id}/acceptance", round.id
+    browser = builders.sign_in(live_app.test_client(), builders.make_staff("approver"))
+    token, answers = {"csrf_token": builders.csrf(browser)}, []
+
+    leaderboards.take_turn(db.session(), round_id)
+    thread = threading.Thread(target=lambda: answers.append(browser.post(address, data=token).status_code))
+    thread.start()
+    thread.join(timeout=1)
+    assert thread.is_alive()
+    audit.record(db.session(), "round.regrade", f"round/{round_id}", now=db_now(db.session()))
+    db.session.commit()
+    thread.join()
+
+    assert answers == [303]
+    assert ranks(round) == {}
 
 
 # --- pages -----------------------------------------------------------------------------------------

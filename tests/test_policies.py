@@ -56,6 +56,8 @@ def world(app, request):
     if phase == "planned":
         return people
     builders.open_now(round)
+    proposed_by = builders.make_staff()
+    fields |= {"proposal_id": builders.propose_exclusion(round, people.other, by=proposed_by).id}
     if phase == "open":
         attempt = builders.start(people.participant, round)
     else:

@@ -11,7 +11,7 @@ from flask_login import current_user
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
-from contest import contests, corrections, dashboards, exclusions, jobs, proposals
+from contest import contests, corrections, dashboards, exclusions, jobs, leaderboards, proposals
 from contest.clock import db_now
 from contest.errors import Conflict, ContestError, NotAllowed
 from contest.extensions import db
@@ -74,6 +74,9 @@ def show(proposal_id: int) -> ResponseReturnValue:
 def accept(proposal_id: int) -> ResponseReturnValue:
     """Sign as the second person, and do what is proposed."""
     session = db.session()
+    if round_id := proposals.find(session, proposal_id).round_id:
+        # Before the signature is logged: whoever ranks the round logs last, and the log takes one at a time.
+        leaderboards.take_turn(session, round_id)
     proposal = proposals.accept(session, proposal_id, actor_id=current_user.id, now=db_now(session))
     if proposal.kind not in KINDS:
         raise Conflict("Loại đề nghị này không còn dùng.")
