@@ -122,7 +122,7 @@ def test_after_the_books_one_organizer_does_it_and_the_truth_stays(contest, roun
     assert (event.action, event.actor_id, event.before["rank"]) == ("exclusion.make", organizer.id, 1)
 
 
-def test_who_is_excluded_before_they_submit_never_stands(contest, round, organizer, approver):
+def test_who_is_excluded_before_they_submit_never_stands(app, contest, round, organizer, approver):
     person = builders.make_person(contest)
     exclude(round, person, organizer, approver)
 
@@ -130,6 +130,9 @@ def test_who_is_excluded_before_they_submit_never_stands(contest, round, organiz
 
     assert attempt.points == 5 * POINT
     assert ranks(round) == {}
+    own = builders.sign_in(visit(app), person).get(f"/attempts/{attempt.public_id}/result").text
+    assert "Bạn không được xếp hạng ở vòng này" in own
+    assert "Nhờ người khác thi hộ" in own
 
 
 def test_a_second_attempt_of_somebody_excluded_gives_no_standing(contest, organizer, approver):

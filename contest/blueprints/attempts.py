@@ -14,12 +14,13 @@ from sqlalchemy.orm import joinedload
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from contest import attempts, jobs, papers
+from contest import attempts, exclusions, jobs, papers
 from contest.attempts import CLOSED, NotSignedIn, Outcome, Saved
 from contest.clock import db_now
 from contest.errors import BadInput, Conflict, NotThere, TooSoon, TryAgain
 from contest.extensions import db
 from contest.models import Attempt, Round
+from contest.rules.exclusions import KINDS
 from contest.rules.prediction import read_count, read_percentage
 from contest.rules.scoring import POINT
 from contest.rules.sheets import BadSheet, Sheet, read_sheet
@@ -321,6 +322,8 @@ def result(public_id: str) -> ResponseReturnValue:
         review=papers.review(db.session(), attempt) if is_closed and attempt.scored_at else None,
         digest=_digest(attempt),
         prediction=papers.prediction(db.session(), attempt),
+        exclusion=exclusions.standing_one(db.session(), attempt.round_id, attempt.account_id),
+        exclusion_kinds=KINDS,
     )
 
 
