@@ -16,7 +16,17 @@ from sqlalchemy.orm import Session, selectinload
 from contest import audit, leaderboards, pools
 from contest.errors import Conflict, NotThere
 from contest.formatting import vn_datetime
-from contest.models import Attempt, Contest, Publication, Round, RoundDivision, Standing
+from contest.models import (
+    Attempt,
+    Contest,
+    Outage,
+    OutageDecision,
+    Publication,
+    Resit,
+    Round,
+    RoundDivision,
+    Standing,
+)
 from contest.rules.prediction import truth
 from contest.security import seal, unseal
 from question_bank.draw import shortfalls
@@ -172,6 +182,7 @@ def end_round(session: Session, round: Round, *, reason: str, now: datetime, act
 def close_round(session: Session, round_id: int, *, now: datetime) -> bool:
     """Mark a round closed once it is over and every attempt is closed and scored; tell whether it was.
 
+    Re-sits that may still be taken, and pauses that are still in the durations, are waited for.
     The row is locked first: a start under way holds it shared until it commits, so that the look at
     the attempts that follows misses none.
     """
@@ -187,6 +198,10 @@ def close_round(session: Session, round_id: int, *, now: datetime) -> bool:
             Round.closed_at.is_(None),
             Round.closes_at <= now,
             ~unfinished,
+            ~exists().where(Resit.round_id == round_id, Resit.taken_id.is_(None), Resit.closes_at > now),
+            ~exists().where(
+                Outage.round_id == round_id, ~exists().where(OutageDecision.outage_id == Outage.id)
+            ),
         )
         .values(closed_at=now)
         .returning(Round.id)

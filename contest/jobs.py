@@ -13,7 +13,7 @@ from flask import Flask, current_app
 from rq import Queue
 from rq.job import Job
 
-from contest import attempts, contests, leaderboards, scoring, tasks
+from contest import contests, deadlines, leaderboards, outages, pauses, scoring, tasks
 from contest.clock import db_now
 from contest.extensions import db
 from contest.redis_connection import Breaker, quick_redis
@@ -153,7 +153,7 @@ def sweep() -> None:
     # Looked at first: what is closed now was submitted at its deadline, and no worker is late for it.
     waiting = scoring.oldest_waiting_seconds(session)
     closed = 0
-    while count := attempts.close_overdue(session):
+    while count := deadlines.close_overdue(session):
         session.commit()
         closed += count
     session.commit()
@@ -162,7 +162,12 @@ def sweep() -> None:
         score_waiting()
     elif closed or waiting > RINGING_IS_DUE:
         ring_for_scoring()
+    for round_id in pauses.rounds_to_settle(session, now=db_now(session)):
+        pauses.settle(session, round_id, now=db_now(session))
+        session.commit()
     for round_id in contests.rounds_to_close(session, now=db_now(session)):
+        if outages.is_holding(session, contests.find_round(session, round_id), now=db_now(session)):
+            continue
         if contests.close_round(session, round_id, now=db_now(session)):
             logger.info("round closed", round=round_id)
         session.commit()

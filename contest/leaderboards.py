@@ -51,7 +51,7 @@ FROM new WHERE s.id = new.id
 
 
 def rounds_to_rank(session: Session) -> list[int]:
-    """Return the ids of rounds with attempts scored since their last ranking; closed books stand."""
+    """Return the ids of rounds whose standings changed since their last ranking; closed books stand."""
     scored = (
         select(Attempt.id)
         .where(
@@ -60,7 +60,8 @@ def rounds_to_rank(session: Session) -> list[int]:
         )
         .exists()
     )
-    return list(session.scalars(select(Round.id).where(Round.books_closed_at.is_(None), scored)))
+    changed = func.coalesce(Round.standings_changed_at >= Round.ranked_at, False)
+    return list(session.scalars(select(Round.id).where(Round.books_closed_at.is_(None), scored | changed)))
 
 
 def take_turn(session: Session, round_id: int) -> None:

@@ -100,7 +100,7 @@ def score_batch(session: Session, *, now: datetime, most: int = BATCH) -> int:
     # Whose person may have another attempt: allowed by the round, or a re-sit after a voided one.
     again = [row.id for row in rows if row.attempts_allowed > 1 or row.number > 1]
     if again:
-        _choose_counted(session, again)
+        choose_counted(session, again)
     return len(rows)
 
 
@@ -132,8 +132,8 @@ def _duration_ms(row: Row[Any]) -> int:
     )
 
 
-def _choose_counted(session: Session, ids: Sequence[int]) -> None:
-    """Let each person's standing show the attempt that counts, where a round allows several."""
+def choose_counted(session: Session, ids: Sequence[int]) -> None:
+    """Let the standing of each attempt's person show the attempt that counts, where there are several."""
     persons: dict[tuple[int, int], list[Row[Any]]] = {}
     for row in session.execute(_ALL_OF_PERSONS, {"ids": list(ids)}):
         persons.setdefault((row.round_id, row.account_id), []).append(row)
