@@ -16,7 +16,9 @@ from contest import (
     attempts,
     bank,
     contests,
+    extra_times,
     leaderboards,
+    outages,
     publishing,
     registrations,
     scoring,
@@ -29,6 +31,7 @@ from contest.models import (
     Attempt,
     Contest,
     Division,
+    ExtraTime,
     Pool,
     Prize,
     Publication,
@@ -353,6 +356,34 @@ def publish(round: Round, *, reason: str = "", by: Account | None = None) -> Pub
     )
     db.session.commit()
     return publication
+
+
+def make_incidents(round: Round, person: Account, *, by: Account) -> dict[str, int]:
+    """Note an outage, and grant the person extra time; return what their addresses need."""
+    session, now = db.session(), db_now(db.session())
+    entry = registrations.of_account(session, person.id, round.contest_id)
+    assert entry is not None
+    outage = outages.note(
+        session,
+        now - timedelta(minutes=64),
+        now - timedelta(minutes=57),
+        reason="Mất đường truyền",
+        now=now,
+        actor_id=by.id,
+    )
+    extra_times.grant(
+        session,
+        round.contest,
+        entry,
+        timedelta(minutes=5),
+        round=None,
+        reason="Khiếm thị",
+        now=now,
+        actor_id=by.id,
+    )
+    session.commit()
+    extra_time = session.scalars(select(ExtraTime)).one()
+    return {"outage_id": outage.id, "extra_time_id": extra_time.id, "registration_id": entry.id}
 
 
 def in_thread(app: Flask, work: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:

@@ -1,7 +1,17 @@
 """The web: thin views, one blueprint a noun."""
 
 from contest.blueprints import accounts, attempts, health, leaderboards, public
-from contest.blueprints.admin import bank, dashboard, participants, results, rounds, tasks
+from contest.blueprints.admin import (
+    bank,
+    dashboard,
+    extra_times,
+    incidents,
+    participant,
+    participants,
+    results,
+    rounds,
+    tasks,
+)
 
 BLUEPRINTS = (
     health.bp,
@@ -11,6 +21,9 @@ BLUEPRINTS = (
     leaderboards.bp,
     dashboard.bp,
     participants.bp,
+    participant.bp,
+    incidents.bp,
+    extra_times.bp,
     rounds.bp,
     results.bp,
     bank.bp,
