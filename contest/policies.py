@@ -60,6 +60,7 @@ POLICIES: dict[str, Policy] = {
     "attempts.submit": _in_statement,
     "attempts.result": _signed_in,
     "attempts.receipt": _everybody,
+    "attempts.receipt_qr": _everybody,
     "leaderboards.units": _everybody,
     "leaderboards.individuals": _everybody,
     "leaderboards.winners": _everybody,
