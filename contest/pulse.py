@@ -74,7 +74,9 @@ def beat(kind: str) -> None:
         outages = heartbeats.beat(session, kind)
         session.commit()
         for one in outages:
-            logger.warning("there was an outage", since=one.from_at, until=one.until_at)
+            logger.warning(
+                "there was an outage", since=one.from_at.isoformat(), until=one.until_at.isoformat()
+            )
 
 
 def _after_fork() -> None:
