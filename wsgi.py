@@ -5,6 +5,7 @@ from pathlib import Path
 from servestatic import ServeStatic
 
 from contest import ONE_YEAR, create_app
+from contest.pulse import Pulse
 from contest.static_files import prepared
 
 # No page, so a short policy will do; on a slow line every header counts.
@@ -27,3 +28,5 @@ app.wsgi_app = ServeStatic(  # type: ignore[method-assign]
         headers.add_header(name, value) for name, value in HEADERS.items()
     ],
 )
+# Each web process loads this file itself: what serves people is what says that it is alive.
+pulse = Pulse(app, "web").start()

@@ -13,7 +13,6 @@ from enum import Enum, auto
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
-from sqlalchemy.orm import Session
 
 from contest.contests import SEED_PURPOSE
 from contest.errors import Conflict, NotThere
@@ -21,12 +20,15 @@ from contest.formatting import vn_datetime
 from contest.models import Attempt
 from contest.pools import loaded, specification_cells
 from contest.rules.sheets import Sheet, paper_shape
-from contest.rules.timing import SWEEP_MARGIN
 from contest.security import new_public_id, new_receipt_code, unseal
 from question_bank.draw import PaperItem, draw_paper, paper_seed
 
 FURTHEST_SEQ = 10_000
 SAVES_APART = timedelta(milliseconds=250)
+
+
+# Held shared by every start until it is committed: whoever holds it alone misses none.
+STARTS_LOCK = 7_310_008
 
 
 class NotSignedIn(Exception):
@@ -36,7 +38,7 @@ class NotSignedIn(Exception):
 # --- start ---------------------------------------------------------------------------------------
 
 _LOCK_PERSON = text("""
-SELECT p.id, p.draw_id
+SELECT p.id, p.draw_id, pg_advisory_xact_lock_shared(:starts)
 FROM sessions s JOIN accounts p ON p.id = s.account_id
 WHERE s.token_hash = :token AND s.revoked_at IS NULL AND s.expires_at > statement_timestamp()
   AND p.locked_at IS NULL
@@ -45,7 +47,14 @@ FOR NO KEY UPDATE OF p
 
 # A statement of its own after the lock, so that it sees what the person's other start committed.
 _FACTS_FOR_START = text("""
-SELECT r.id, r.opened_at, r.closed_at, r.opens_at, r.closes_at, r.attempts_allowed, r.seed_sealed,
+SELECT r.id, r.opened_at, r.closed_at, r.opens_at, greatest(r.closes_at, resit.closes_at) AS closes_at,
+       r.paused_until, r.attempts_allowed, r.seed_sealed, resit.id AS resit_id,
+       resit.closes_at AS resit_closes_at,
+       (SELECT coalesce(sum(x.extra_ms), 0) FROM extra_times x
+        WHERE x.contest_id = r.contest_id AND x.revoked_at IS NULL
+          AND (x.round_id IS NULL OR x.round_id = r.id)
+          AND (x.registration_id = g.id OR x.unit_id = g.unit_id OR x.division_id = g.division_id)
+       ) AS extra_ms,
        g.division_id, g.unit_id, d.specification, p.id AS pool_id, p.sha256 AS pool_sha256,
        statement_timestamp() - make_interval(secs => :waited) AS now,
        own.used, own.numbers, own.last_submitted_at,
@@ -59,6 +68,10 @@ LEFT JOIN registrations g ON g.contest_id = r.contest_id AND g.account_id = :per
 LEFT JOIN round_divisions d ON d.round_id = r.id AND d.division_id = g.division_id
 LEFT JOIN LATERAL (SELECT id, sha256 FROM pools WHERE round_id = r.id AND division_id = g.division_id
                    ORDER BY version DESC LIMIT 1) p ON true
+LEFT JOIN LATERAL (SELECT id, closes_at FROM resits
+                   WHERE round_id = r.id AND account_id = :person AND taken_id IS NULL
+                     AND closes_at > statement_timestamp() - make_interval(secs => :waited)
+                   ORDER BY closes_at LIMIT 1) resit ON true
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE voided_at IS NULL) AS used, coalesce(max(number), 0) AS numbers,
            max(submitted_at) FILTER (WHERE voided_at IS NULL) AS last_submitted_at,
@@ -71,15 +84,22 @@ WHERE r.id = :round
 
 # The round's row is shared until commit: whoever closes the round waits for starts under way.
 _INSERT = text("""
-INSERT INTO attempts (public_id, receipt_code, account_id, round_id, division_id, unit_id, number, pool_id,
-                      paper, paper_shape, started_at, closes_at, deadline_at, grace_ms)
-SELECT :public_id, :receipt_code, :person, r.id, :division, :unit, :number, :pool,
-       CAST(:paper AS jsonb), :shape, r.now, r.closes_at,
-       least(r.now + r.duration_ms * interval '1 millisecond', r.closes_at), r.grace_ms
-FROM (SELECT *, statement_timestamp() - make_interval(secs => :waited) AS now
-      FROM rounds WHERE id = :round FOR SHARE) r
-WHERE r.opened_at IS NOT NULL AND r.closed_at IS NULL AND r.now >= r.opens_at AND r.now < r.closes_at
-RETURNING public_id
+WITH new AS (
+    INSERT INTO attempts (public_id, receipt_code, account_id, round_id, division_id, unit_id, number,
+                          pool_id, paper, paper_shape, started_at, closes_at, deadline_at, grace_ms, extra_ms)
+    SELECT :public_id, :receipt_code, :person, r.id, :division_id, :unit_id, :number, :pool_id,
+           CAST(:paper AS jsonb), :shape, r.now, c.closes_at,
+           least(r.now + r.duration_ms * interval '1 millisecond', c.closes_at)
+           + :extra_ms * interval '1 millisecond', r.grace_ms, :extra_ms
+    FROM (SELECT *, statement_timestamp() - make_interval(secs => :waited) AS now
+          FROM rounds WHERE id = :id FOR SHARE) r
+    CROSS JOIN LATERAL
+         (SELECT greatest(r.closes_at, CAST(:resit_closes_at AS timestamptz)) AS closes_at) c
+    WHERE r.opened_at IS NOT NULL AND r.closed_at IS NULL AND r.now >= r.opens_at AND r.now < c.closes_at
+      AND (r.paused_until IS NULL OR r.now >= r.paused_until)
+    RETURNING id, public_id),
+taken AS (UPDATE resits SET taken_id = new.id FROM new WHERE resits.id = :resit_id)
+SELECT public_id FROM new
 """)
 
 _CLOSE_ONE_OVERDUE = text("""
@@ -96,7 +116,7 @@ def start(
     Leads to the open attempt if there is one; one that is overdue is closed first (a fourth
     statement). Raises NotSignedIn, NotThere, or Conflict with the reason.
     """
-    person = connection.execute(_LOCK_PERSON, {"token": token_hash}).one_or_none()
+    person = connection.execute(_LOCK_PERSON, {"token": token_hash, "starts": STARTS_LOCK}).one_or_none()
     if person is None:
         raise NotSignedIn
     facts = connection.execute(
@@ -116,21 +136,18 @@ def start(
     public_id = connection.scalar(
         _INSERT,
         {
+            **facts._mapping,
             "public_id": new_public_id(),
             "receipt_code": new_receipt_code(),
             "person": person.id,
-            "round": round_id,
-            "division": facts.division_id,
-            "unit": facts.unit_id,
             "number": number,
-            "pool": facts.pool_id,
             "paper": json.dumps([{"code": item.code, "order": item.order} for item in paper]),
             "shape": paper_shape(paper, pool.items),
             "waited": waited,
         },
     )
     if public_id is None:
-        raise Conflict("Vòng thi đã đóng, không nhận thêm lượt thi mới.")
+        raise Conflict("Vòng thi đã đóng hoặc đang tạm dừng, không nhận thêm lượt thi mới.")
     return str(public_id)
 
 
@@ -140,6 +157,11 @@ def _refuse_start(facts: Row[Any]) -> None:
         raise Conflict(f"Vòng thi chưa mở. Bạn có thể vào thi từ {vn_datetime(facts.opens_at)}.")
     if facts.closed_at is not None or facts.now >= facts.closes_at:
         raise Conflict(f"Vòng thi đã đóng lúc {vn_datetime(facts.closes_at)}.")
+    if facts.paused_until is not None and facts.now < facts.paused_until:
+        raise Conflict(
+            f"Vòng thi đang tạm dừng. Bạn có thể vào thi từ {vn_datetime(facts.paused_until)}; "
+            "Ban Tổ chức có thể cho tiếp tục sớm hơn."
+        )
     if facts.division_id is None:
         raise Conflict("Bạn chưa đăng ký dự thi cuộc thi này.")
     if facts.pool_id is None:
@@ -389,26 +411,6 @@ def _closed(facts: Row[Any]) -> Outcome | None:
     if facts.submitted_at is not None:
         return Outcome.SUBMITTED
     return Outcome.DEADLINE_PASSED if facts.now >= facts.open_until else None
-
-
-# --- the deadline --------------------------------------------------------------------------------
-
-_CLOSE_OVERDUE = text("""
-UPDATE attempts SET submitted_at = deadline_at, how = 'deadline'
-WHERE id IN (SELECT id FROM attempts
-             WHERE submitted_at IS NULL AND voided_at IS NULL
-               AND deadline_at < statement_timestamp() - make_interval(secs => :margin)
-               AND deadline_at + grace_ms * interval '1 millisecond'
-                   < statement_timestamp() - make_interval(secs => :margin)
-             ORDER BY deadline_at LIMIT :most FOR UPDATE SKIP LOCKED)
-RETURNING id
-""")
-
-
-def close_overdue(session: Session, *, most: int = 500) -> int:
-    """Close attempts whose deadline, grace and the sweeper's margin are over; return how many."""
-    closed = session.execute(_CLOSE_OVERDUE, {"margin": SWEEP_MARGIN.total_seconds(), "most": most})
-    return len(list(closed))
 
 
 # --- reading -------------------------------------------------------------------------------------

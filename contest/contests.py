@@ -21,7 +21,10 @@ from contest.models import (
     Contest,
     Correction,
     Exclusion,
+    Outage,
+    OutageDecision,
     Publication,
+    Resit,
     Round,
     RoundDivision,
     Standing,
@@ -181,6 +184,7 @@ def end_round(session: Session, round: Round, *, reason: str, now: datetime, act
 def close_round(session: Session, round_id: int, *, now: datetime) -> bool:
     """Mark a round closed once it is over and every attempt is closed and scored; tell whether it was.
 
+    Re-sits that may still be taken, and pauses that are still in the durations, are waited for.
     The row is locked first: a start under way holds it shared until it commits, so that the look at
     the attempts that follows misses none.
     """
@@ -196,6 +200,10 @@ def close_round(session: Session, round_id: int, *, now: datetime) -> bool:
             Round.closed_at.is_(None),
             Round.closes_at <= now,
             ~unfinished,
+            ~exists().where(Resit.round_id == round_id, Resit.taken_id.is_(None), Resit.closes_at > now),
+            ~exists().where(
+                Outage.round_id == round_id, ~exists().where(OutageDecision.outage_id == Outage.id)
+            ),
         )
         .values(closed_at=now)
         .returning(Round.id)

@@ -4,8 +4,8 @@ Counts and hours come from indexes alone; the breakdown by division reads the ro
 whoever asks often keeps it for a while.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from fractions import Fraction
@@ -14,11 +14,13 @@ from typing import Any
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from contest import heartbeats, outages
 from contest.clock import LOCAL_ZONE
 from contest.contests import Phase, phase
 from contest.errors import NotThere
-from contest.formatting import vn_datetime, vn_duration, vn_number, vn_time
+from contest.formatting import vn_date, vn_datetime, vn_duration, vn_number, vn_time
 from contest.models import Publication, Round, RoundDivision, UnitStanding
+from contest.outages import Incident
 from contest.rules.timing import SWEEP_MARGIN
 
 
@@ -281,10 +283,29 @@ class Alert:
     text: str
 
 
-def alerts(round: Round, state: State, counted: Counts, *, now: datetime) -> list[Alert]:
+@dataclass(frozen=True)
+class Health:
+    """What is known beside the counts: processes that fell silent, and outages to decide on."""
+
+    silent: Mapping[str, datetime] = field(default_factory=dict)
+    undecided: Sequence[Incident] = ()
+
+
+def health(session: Session, round: Round, *, now: datetime) -> Health:
+    """Return which processes are silent, and which outages a round has still to decide on."""
+    return Health(heartbeats.silent(session, now=now), outages.undecided(session, round, now=now))
+
+
+def alerts(
+    round: Round, state: State, counted: Counts, known: Health | None = None, *, now: datetime
+) -> list[Alert]:
     """Return what calls for the organizers' attention, the gravest first."""
+    known = known or Health()
     found = [
-        *_of_workers(counted),
+        *_of_outages(known),
+        *_of_pause(round, now=now),
+        *_of_silence(known),
+        *_of_workers(counted, known),
         *_of_ranking(round, counted, now=now),
         *_of_opening(round, state, now=now),
         *_of_closing(round, state, now=now),
@@ -292,12 +313,45 @@ def alerts(round: Round, state: State, counted: Counts, *, now: datetime) -> lis
     return sorted(found, key=lambda alert: GRAVEST_FIRST.index(alert.kind))
 
 
-def _of_workers(counted: Counts) -> Iterator[Alert]:
+def _of_outages(known: Health) -> Iterator[Alert]:
+    for one in known.undecided:
+        outage, fell = one.outage, one.effect
+        length = vn_duration((outage.until_at - outage.from_at) // timedelta(milliseconds=1))
+        yield Alert(
+            "error",
+            f"Hệ thống gián đoạn {length}, từ {vn_time(outage.from_at)} đến {vn_time(outage.until_at)} "
+            f"ngày {vn_date(outage.until_at)}; {vn_number(fell.attempts)} bài đang làm khi đó. "
+            "Chưa ai quyết định bù giờ: xem trang Sự cố. Vòng thi chưa đóng hẳn được trước quyết định này.",
+        )
+
+
+def _of_pause(round: Round, *, now: datetime) -> Iterator[Alert]:
+    if round.paused_until is not None and now < round.paused_until:
+        yield Alert("warning", f"Vòng thi đang tạm dừng đến {vn_datetime(round.paused_until)}.")
+
+
+PROCESSES = {
+    heartbeats.WEB: "Tiến trình web",
+    heartbeats.WORKER: "Tiến trình chấm bài",
+    heartbeats.SWEEP: "Tiến trình quét",
+}
+
+
+def _of_silence(known: Health) -> Iterator[Alert]:
+    for kind, last in known.silent.items():
+        yield Alert(
+            "error",
+            f"{PROCESSES[kind]} không còn hoạt động, lần cuối lúc {vn_time(last)} ngày {vn_date(last)}. "
+            "Những gì đã lưu vẫn an toàn; cần kiểm tra máy chủ.",
+        )
+
+
+def _of_workers(counted: Counts, known: Health) -> Iterator[Alert]:
     seconds = counted.oldest_waiting_seconds
     longest = vn_duration(int(seconds * 1000))
     waits = f"{vn_number(counted.waiting)} bài chờ chấm, bài lâu nhất đã chờ {longest}"
     safe = "Những gì đã lưu vẫn an toàn; cần kiểm tra máy chủ."
-    if seconds > NO_WORKER_HEARD:
+    if seconds > NO_WORKER_HEARD and heartbeats.WORKER not in known.silent:
         yield Alert("error", f"Không thấy tiến trình chấm bài nào làm việc: {waits}. {safe}")
     elif seconds > SCORING_IS_SLOW:
         yield Alert("warning", f"Chấm bài đang chậm: {waits}.")

@@ -23,6 +23,20 @@ def vn_time(at: datetime) -> str:
     return at.astimezone(LOCAL_ZONE).strftime("%H:%M:%S")
 
 
+def field_moment(at: datetime) -> str:
+    """Return "2026-11-22T10:02:31", as a field for a moment has it."""
+    return at.astimezone(LOCAL_ZONE).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def read_moment(text: str) -> datetime | None:
+    """Return the moment that a field holds, in local time; None if it holds none."""
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    return at.replace(tzinfo=LOCAL_ZONE) if at.tzinfo is None and at.year >= 2000 else None
+
+
 def vn_number(number: float, digits: int = 0) -> str:
     """Return "25.980", or "87,65" with two digits; rounded half even as Python rounds."""
     return f"{number:,.{digits}f}".translate(str.maketrans(",.", ".,"))

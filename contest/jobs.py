@@ -15,7 +15,18 @@ from rq import Queue
 from rq.job import Job
 from sqlalchemy.orm import Session
 
-from contest import attempts, contest_standings, contests, leaderboards, publishing, regrading, scoring, tasks
+from contest import (
+    contest_standings,
+    contests,
+    deadlines,
+    leaderboards,
+    outages,
+    pauses,
+    publishing,
+    regrading,
+    scoring,
+    tasks,
+)
 from contest.clock import db_now
 from contest.extensions import db
 from contest.models import Task
@@ -160,7 +171,7 @@ def sweep() -> None:
     # Looked at first: what is closed now was submitted at its deadline, and no worker is late for it.
     waiting = scoring.oldest_waiting_seconds(session)
     closed = 0
-    while count := attempts.close_overdue(session):
+    while count := deadlines.close_overdue(session):
         session.commit()
         closed += count
     session.commit()
@@ -169,7 +180,12 @@ def sweep() -> None:
         score_waiting()
     elif closed or waiting > RINGING_IS_DUE:
         ring_for_scoring()
+    for round_id in pauses.rounds_to_settle(session, now=db_now(session)):
+        pauses.settle(session, round_id, now=db_now(session))
+        session.commit()
     for round_id in contests.rounds_to_close(session, now=db_now(session)):
+        if outages.is_holding(session, contests.find_round(session, round_id), now=db_now(session)):
+            continue
         if contests.close_round(session, round_id, now=db_now(session)):
             logger.info("round closed", round=round_id)
         session.commit()

@@ -73,8 +73,9 @@ def rounds_to_rank(session: Session) -> list[int]:
         )
         .exists()
     )
-    is_due = Round.books_closed_at.is_(None) | Round.ranked_at.is_(None)
-    return list(session.scalars(select(Round.id).where(is_due, scored)))
+    is_open = Round.books_closed_at.is_(None)
+    is_due = Round.opened_at.is_not(None) & Round.ranked_at.is_(None)
+    return list(session.scalars(select(Round.id).where(is_due | (is_open & scored))))
 
 
 def call_for_ranking(session: Session, round: Round) -> None:

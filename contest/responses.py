@@ -59,6 +59,7 @@ def init_app(app: Flask) -> None:
     for name in ("vn_datetime", "vn_date", "vn_time", "vn_number", "vn_percent", "vn_duration"):
         app.jinja_env.filters[name] = getattr(formatting, name)
     app.jinja_env.filters["vn_stopwatch"] = formatting.vn_stopwatch
+    app.jinja_env.filters["field_moment"] = formatting.field_moment
     app.jinja_env.filters["vn_points"] = formatting.vn_points
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 

@@ -1,13 +1,15 @@
 """People, contests and attempts for tests, made by the real operations. Each builder commits."""
 
 import itertools
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from flask import current_app
+from flask import Flask, current_app
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from contest import (
     accounts,
@@ -15,7 +17,9 @@ from contest import (
     bank,
     contests,
     exclusions,
+    extra_times,
     leaderboards,
+    outages,
     publishing,
     registrations,
     scoring,
@@ -28,6 +32,7 @@ from contest.models import (
     Attempt,
     Contest,
     Division,
+    ExtraTime,
     Pool,
     Prize,
     Proposal,
@@ -368,6 +373,66 @@ def propose_exclusion(round: Round, person: Account, *, by: Account) -> Proposal
     )
     db.session.commit()
     return proposal
+
+
+def make_incidents(round: Round, person: Account, *, by: Account) -> dict[str, int]:
+    """Note an outage, and grant the person extra time; return what their addresses need."""
+    session, now = db.session(), db_now(db.session())
+    entry = registrations.of_account(session, person.id, round.contest_id)
+    assert entry is not None
+    outage = outages.note(
+        session,
+        now - timedelta(minutes=64),
+        now - timedelta(minutes=57),
+        reason="Mất đường truyền",
+        now=now,
+        actor_id=by.id,
+    )
+    extra_times.grant(
+        session,
+        round.contest,
+        entry,
+        timedelta(minutes=5),
+        round=None,
+        reason="Khiếm thị",
+        now=now,
+        actor_id=by.id,
+    )
+    session.commit()
+    extra_time = session.scalars(select(ExtraTime)).one()
+    return {"outage_id": outage.id, "extra_time_id": extra_time.id, "registration_id": entry.id}
+
+
+def in_thread(app: Flask, work: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
+    """Do it in a thread with a session of its own; return the thread and the list its result comes into."""
+    result: list[Any] = []
+
+    def run() -> None:
+        with app.app_context():
+            try:
+                result.append(work())
+            except Exception as error:  # the test looks at it
+                result.append(error)
+            finally:
+                db.session.remove()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, result
+
+
+def wait_until_somebody_waits() -> None:
+    """Return once a statement of another connection waits for a lock."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND wait_event_type = 'Lock'"
+    )
+    until = time.monotonic() + 20
+    with db.engine.connect() as watcher:
+        while not watcher.scalar(waiting):
+            assert time.monotonic() < until, "nobody waits"
+            watcher.rollback()
+            time.sleep(0.02)
 
 
 NOON = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)

@@ -25,6 +25,7 @@ SHELL_FILES = {
     "jobs",
     "launch",
     "logs",
+    "pulse",
     "redis_connection",
     "responses",
     "settings",
@@ -52,7 +53,7 @@ def part_of(path: Path) -> str:
         return first if first == "question_bank" else rest[0]
     if rest[0] in SHELL_FOLDERS:
         return rest[0]
-    if rest[0] == "jobs":
+    if rest[0] in ("jobs", "pulse"):
         return "jobs"
     return "shell" if rest[0] in SHELL_FILES else "operations"
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from contest import accounts, attempts
+from contest import accounts, attempts, deadlines
 from contest.attempts import NotSignedIn, Outcome
 from contest.clock import db_now
 from contest.contests import SEED_PURPOSE
@@ -376,7 +376,7 @@ def test_an_unreadable_sheet_does_not_close_before_the_deadline(sitting):
 def test_the_sweeper_closes_after_deadline_grace_and_margin(round, person, seconds, closed):
     attempt = builders.start(person, round, ago=timedelta(minutes=15, seconds=seconds))
 
-    assert attempts.close_overdue(db.session()) == closed
+    assert deadlines.close_overdue(db.session()) == closed
     db.session.refresh(attempt)
     assert attempt.submitted_at == (attempt.deadline_at if closed else None)
 

@@ -43,6 +43,7 @@ def world(app, request):
     fields |= {"code": "0123456789AB", "import_id": 0}
     fields |= {"task_id": 0}
     fields |= {"proposal_id": 0, "account_id": 0}
+    fields |= {"outage_id": 0, "extra_time_id": 0, "registration_id": 0}
     organizer = builders.make_staff("organizer", "approver")
     people = SimpleNamespace(organizer=organizer, contest=None, fields=fields)
     if phase == "no contest":
@@ -53,6 +54,7 @@ def world(app, request):
     fields |= {"account_id": people.participant.id}
     round = builders.make_round(contest)
     fields |= {"slug": contest.slug, "round_id": round.id}
+    fields |= builders.make_incidents(round, people.participant, by=organizer)
     if phase == "planned":
         return people
     builders.open_now(round)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from contest import scoring
+from contest import deadlines, scoring
 from contest.clock import db_now
 from contest.extensions import db
 from contest.models import Attempt, Standing
@@ -62,7 +62,7 @@ def test_an_attempt_closed_at_its_deadline_counts_the_full_duration(contest, rou
     person = builders.make_person(contest)
     attempt = builders.start(person, round, ago=timedelta(minutes=16))
 
-    builders.attempts.close_overdue(db.session())
+    deadlines.close_overdue(db.session())
     builders.score_all()
 
     db.session.refresh(attempt)

@@ -17,7 +17,7 @@ from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer t
 from wtforms.validators import DataRequired, InputRequired, ValidationError
 from wtforms.widgets import TextInput
 
-from contest import accounts, contests, registrations, units
+from contest import accounts, contests, registrations, resits, units
 from contest.accounts import SignedIn
 from contest.clock import db_now
 from contest.contests import Phase
@@ -409,6 +409,7 @@ def me() -> ResponseReturnValue:
         consents=_consents(account),
         attempts=registrations.own_attempts(db.session(), account.id, contest.id) if contest else [],
         phases={round.id: contests.phase(round, now=now) for round in contest.rounds} if contest else {},
+        resits=resits.to_take(db.session(), account.id, contest.id, now=now) if contest else {},
         Phase=Phase,
         now=now,
     )

@@ -6,7 +6,7 @@ import time
 from typing import Any, NoReturn
 
 import msgspec
-from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy import Connection, select
@@ -17,6 +17,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from contest import attempts, exclusions, jobs, papers
 from contest.attempts import CLOSED, NotSignedIn, Outcome, Saved
 from contest.clock import db_now
+from contest.documents.qr import qr_svg
 from contest.errors import BadInput, Conflict, NotThere, TooSoon, TryAgain
 from contest.extensions import db
 from contest.models import Attempt, Round
@@ -330,13 +331,7 @@ def result(public_id: str) -> ResponseReturnValue:
 @bp.get("/receipts/<code>")
 def receipt(code: str) -> ResponseReturnValue:
     """What anyone may know of a submission: when it was made and its digest, nothing personal."""
-    attempt = db.session.scalar(
-        select(Attempt)
-        .where(Attempt.receipt_code == code.upper().replace("-", ""), Attempt.submitted_at.is_not(None))
-        .options(joinedload(Attempt.round).joinedload(Round.contest))
-    )
-    if attempt is None:
-        raise NotThere("Không có biên nhận nào mang mã này.")
+    attempt = _submitted(code)
     return render_template(
         "attempts/receipt.html",
         attempt=attempt,
@@ -344,6 +339,25 @@ def receipt(code: str) -> ResponseReturnValue:
         round=attempt.round,
         digest=_digest(attempt),
     )
+
+
+@bp.get("/receipts/<code>/qr.svg")
+def receipt_qr(code: str) -> ResponseReturnValue:
+    """The address of a receipt's page as a QR code."""
+    address = url_for("attempts.receipt", code=_submitted(code).receipt_code, _external=True)
+    return Response(qr_svg(address, light="#fff"), mimetype="image/svg+xml")
+
+
+def _submitted(code: str) -> Attempt:
+    """Return the submitted attempt of a receipt. Raises NotThere."""
+    attempt = db.session.scalar(
+        select(Attempt)
+        .where(Attempt.receipt_code == code.upper().replace("-", ""), Attempt.submitted_at.is_not(None))
+        .options(joinedload(Attempt.round).joinedload(Round.contest))
+    )
+    if attempt is None:
+        raise NotThere("Không có biên nhận nào mang mã này.")
+    return attempt
 
 
 def _own_attempt(public_id: str) -> Attempt:

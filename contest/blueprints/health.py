@@ -5,7 +5,8 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from contest import jobs, scoring
+from contest import heartbeats, jobs, scoring
+from contest.clock import db_now
 from contest.extensions import db
 
 bp = Blueprint("health", __name__)
@@ -26,6 +27,7 @@ def readyz() -> ResponseReturnValue:
     try:
         db.session.execute(text("SELECT 1"))
         oldest = scoring.oldest_waiting_seconds(db.session())
+        silent = heartbeats.silent(db.session(), now=db_now(db.session()))
     except SQLAlchemyError:
         return {"status": "unavailable", "database": "away"}, 503
     warnings = []
@@ -33,6 +35,7 @@ def readyz() -> ResponseReturnValue:
         warnings.append("redis is away: scoring is left to the sweeper")
     if oldest > OLDEST_UNSCORED_SECONDS:
         warnings.append("scoring is behind")
+    warnings += [f"no heartbeat: {kind}" for kind in silent]
     return {
         "status": "ok",
         "database": "ok",

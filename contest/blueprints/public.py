@@ -12,7 +12,7 @@ from flask_login import current_user
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from contest import accounts, contests, leaderboards, registrations
+from contest import accounts, contests, leaderboards, registrations, resits
 from contest.clock import db_now
 from contest.contests import Phase
 from contest.extensions import db
@@ -24,6 +24,7 @@ from contest.models import (
     Prize,
     Publication,
     Registration,
+    Resit,
     Round,
     RoundDivision,
     UnitStanding,
@@ -104,6 +105,9 @@ def _next_step(contest: Contest, round: Round, asked: Sequence[RoundDivision], *
         if current_user.is_authenticated
         else None
     )
+    if where is Phase.CLOSING and entry and (resit := _resit(round, now=now)):
+        until = f"Bạn được thi lại một lượt, vào thi trước {vn_datetime(resit.closes_at)}."
+        return Step("Vào thi lại", url_for("attempts.start", round_id=round.id), until, is_start=True)
     if where not in (Phase.PLANNED, Phase.OPEN):
         return _step_after(contest, round, now=now)
     if entry is None:
@@ -142,6 +146,9 @@ def _step_to_sit(round: Round, entry: Registration, asked: Sequence[RoundDivisio
             f"Bạn đang làm dở một bài, hết giờ lúc {vn_datetime(sitting.deadline_at)}. Bài đã lưu vẫn còn.",
         )
     left = round.attempts_allowed - len(tries)
+    if left > 0 and round.paused_until is not None and now < round.paused_until:
+        rules = url_for("public.rules", slug=round.contest.slug)
+        return Step("Xem thể lệ", rules, f"Vòng thi tạm dừng đến {vn_datetime(round.paused_until)}.")
     if left > 0:
         short = f"{_size(mine)} câu trong {vn_duration(round.duration_ms)}. Bạn còn {left} lượt thi."
         return Step("Vào thi", url_for("attempts.start", round_id=round.id), short, is_start=True)
@@ -168,6 +175,10 @@ def _step_after(contest: Contest, round: Round, *, now: datetime) -> Step:
     return Step(
         "Xem thể lệ", url_for("public.rules", slug=contest.slug), "Những bài thi cuối đang được chấm."
     )
+
+
+def _resit(round: Round, *, now: datetime) -> Resit | None:
+    return resits.to_take(db.session(), current_user.id, round.contest_id, now=now).get(round.id)
 
 
 def _own_attempts(round: Round) -> list[Attempt]:

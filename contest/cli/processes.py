@@ -8,15 +8,16 @@ import time
 
 import click
 import structlog
-from flask import current_app
+from flask import Flask, current_app
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import SimpleWorker
 from sqlalchemy.exc import SQLAlchemyError
 
-from contest import jobs
+from contest import heartbeats, jobs
 from contest.cli import with_app
 from contest.extensions import db
+from contest.pulse import Pulse, beat
 from contest.settings import Settings, SettingsError
 
 logger = structlog.get_logger()
@@ -65,6 +66,8 @@ def worker(burst: bool) -> None:
     rq_worker = SimpleWorker(
         [jobs.QUEUE], connection=connection, serializer=jobs.SERIALIZER, job_class=jobs.OurJob
     )
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    Pulse(app, heartbeats.WORKER).start()
     rq_worker.work(burst=burst, logging_level="WARNING")
 
 
@@ -79,6 +82,8 @@ def sweep(once: bool) -> None:
     rank_at = 0.0
     while not stop.is_set():
         try:
+            # Beaten by what sweeps itself, so that a sweeper that hangs is seen.
+            beat(heartbeats.SWEEP)
             jobs.sweep()
             if time.monotonic() >= rank_at:
                 began = time.monotonic()

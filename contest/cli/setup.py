@@ -11,8 +11,9 @@ from flask import current_app
 from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from contest import MIGRATIONS, demo, jobs
+from contest import MIGRATIONS, demo, heartbeats, jobs
 from contest.cli import with_app
+from contest.clock import db_now
 from contest.extensions import db
 from contest.models import Contest
 
@@ -49,8 +50,8 @@ def seed_demo(if_empty: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @with_app
 def doctor(as_json: bool) -> None:
-    """Look whether this deployment can serve: database, tables, Redis, clocks."""
-    findings = {"database": _database(), "tables": _tables(), "redis": _redis()}
+    """Look whether this deployment can serve: database, tables, Redis, processes."""
+    findings = {"database": _database(), "tables": _tables(), "redis": _redis(), "processes": _processes()}
     if as_json:
         click.echo(json.dumps(findings))
     else:
@@ -79,3 +80,13 @@ def _tables() -> str:
 
 def _redis() -> str:
     return "ok" if jobs.is_redis_there() else "does not answer; scoring is left to the sweeper"
+
+
+def _processes() -> str:
+    try:
+        silent = heartbeats.silent(db.session(), now=db_now(db.session()))
+        missing = {heartbeats.WEB, heartbeats.WORKER, heartbeats.SWEEP} - heartbeats.known(db.session())
+    except SQLAlchemyError:
+        return "unknown"
+    found = [f"{kind} has been silent since {last:%Y-%m-%d %H:%M:%S}" for kind, last in silent.items()]
+    return "; ".join([*found, *(f"{kind} was never seen" for kind in sorted(missing))]) or "ok"

@@ -5,6 +5,7 @@ from contest.models.attempts import Attempt
 from contest.models.audit import AuditEvent
 from contest.models.bank import BankImport, BankItem, ItemVersion
 from contest.models.contests import Contest, Division, Pool, Prize, Registration, Round, RoundDivision
+from contest.models.incidents import ExtraTime, Heartbeat, Outage, OutageDecision, Resit
 from contest.models.integrity import Correction, Decline, Exclusion
 from contest.models.proposals import Proposal
 from contest.models.results import ContestStanding, Publication, Standing, UnitStanding
@@ -24,13 +25,18 @@ __all__ = [
     "Decline",
     "Division",
     "Exclusion",
+    "ExtraTime",
     "Headcount",
+    "Heartbeat",
     "ItemVersion",
+    "Outage",
+    "OutageDecision",
     "Pool",
     "Prize",
     "Proposal",
     "Publication",
     "Registration",
+    "Resit",
     "RoleGrant",
     "Round",
     "RoundDivision",

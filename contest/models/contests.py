@@ -110,6 +110,8 @@ class Round(Base):
     books_closed_at: Mapped[datetime | None]
     # When the standings were last ranked, and how far the scoring had come then.
     ranked_at: Mapped[datetime | None]
+    # While a pause lasts nobody starts; the pause itself is an outage of this round.
+    paused_until: Mapped[datetime | None]
 
     contest: Mapped[Contest] = relationship(back_populates="rounds")
     divisions: Mapped[list["RoundDivision"]] = relationship(

@@ -13,9 +13,10 @@ from flask.typing import ResponseReturnValue
 
 from contest import contests, dashboards, leaderboards
 from contest.clock import LOCAL_ZONE, db_now
-from contest.dashboards import UNIT_ORDERS, Breakdown, Counts, Timeline
+from contest.dashboards import UNIT_ORDERS, Breakdown, Counts, Health, Timeline
 from contest.extensions import db
 from contest.formatting import vn_duration, vn_number, vn_percent, vn_time
+from contest.models import Round
 
 bp = Blueprint("admin_dashboard", __name__, url_prefix="/admin")
 T = TypeVar("T")
@@ -58,7 +59,7 @@ def show(round_id: int) -> ResponseReturnValue:
         full_note=_full_note(breakdown),
         breakdown=breakdown,
         axis=_axis(breakdown.timeline),
-        alerts=dashboards.alerts(round, state, counts, now=now),
+        alerts=dashboards.alerts(round, state, counts, _health(round, now=now), now=now),
         asked=asked,
         units=dashboards.ordered_units(units, order, is_descending=is_descending),
         highest_rate=max((vn_share(row.rate) for row in units if row.rate), default=0),
@@ -76,7 +77,8 @@ def figures(round_id: int) -> ResponseReturnValue:
     now = db_now(session)
     round = contests.find_round(session, round_id)
     counts = _counts(round_id)
-    alerts = dashboards.alerts(round, dashboards.state_of(session, round, now=now), counts, now=now)
+    state = dashboards.state_of(session, round, now=now)
+    alerts = dashboards.alerts(round, state, counts, _health(round, now=now), now=now)
     return {
         "figures": _figures(counts),
         "alerts": render_template("admin/dashboard/_alerts.html", alerts=alerts),
@@ -178,6 +180,10 @@ def _shared(key: Hashable, read: Callable[[], T]) -> T:
 
 def _counts(round_id: int) -> Counts:
     return _shared(("counts", round_id), lambda: dashboards.counts(db.session(), round_id))
+
+
+def _health(round: Round, *, now: datetime) -> Health:
+    return _shared(("health", round.id), lambda: dashboards.health(db.session(), round, now=now))
 
 
 def _breakdown(round_id: int) -> Breakdown:

@@ -169,6 +169,7 @@ def _attempt_rows(ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
     return (
         select(
             Account.name,
+            Registration.id.label("registration_id"),
             Division.name.label("division"),
             Unit.name.label("unit"),
             Attempt.account_id,
@@ -188,5 +189,10 @@ def _attempt_rows(ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
         .join(Attempt.account)
         .join(Attempt.division)
         .join(Attempt.unit)
+        .join(Attempt.round)
+        .join(
+            Registration,
+            (Registration.contest_id == Round.contest_id) & (Registration.account_id == Attempt.account_id),
+        )
         .where(Attempt.id.in_(ids))
     )

@@ -54,6 +54,11 @@ addEventListener("pageshow", (event) => {
   }
 });
 
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+}
+
 // quiz.js keeps answers on this device until the attempt is in or the person chose between two sheets.
 function forgetSheet(attempt) {
   try { localStorage.removeItem(`sheet:${attempt}`); } catch {}

@@ -1,0 +1,135 @@
+"""Pauses: for a stated time nobody starts, and whoever sits gets that time on top.
+
+A pause is an outage of one round whose end is known. Deadlines grow when it begins, so that neither a
+page's clock nor the sweeper closes anybody meanwhile, and shrink again if it ends early. When it is
+over, it leaves the durations it fell into.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Select, exists, select, text
+from sqlalchemy.orm import Session
+
+from contest import audit, deadlines, leaderboards, outages
+from contest.contests import Phase, phase
+from contest.errors import Conflict
+from contest.models import Outage, OutageDecision, Round
+from contest.rules.outages import Interval
+
+SHORTEST, LONGEST = timedelta(minutes=1), timedelta(hours=24)
+MILLISECOND = timedelta(milliseconds=1)
+
+# Whoever had run out of time before the pause has none to get back.
+_CLOSE_OVERDUE = text("""
+UPDATE attempts SET submitted_at = deadline_at, how = 'deadline'
+WHERE round_id = :round AND submitted_at IS NULL AND voided_at IS NULL
+  AND deadline_at + grace_ms * interval '1 millisecond' <= :now
+""")
+_MOVE = text("""
+UPDATE attempts
+SET compensation_ms = compensation_ms + :ms, deadline_at = deadline_at + :ms * interval '1 millisecond'
+WHERE round_id = :round AND submitted_at IS NULL AND voided_at IS NULL
+RETURNING id
+""")
+
+
+def pause(
+    session: Session, round: Round, lasts: timedelta, *, reason: str, now: datetime, actor_id: int
+) -> Outage:
+    """Pause an open round for a while. Raises Conflict if it is not open, or paused already."""
+    deadlines.hold_starts(session)
+    deadlines.lock_round(session, round)
+    if phase(round, now=now) is not Phase.OPEN:
+        raise Conflict("Chỉ tạm dừng được vòng thi đang mở.")
+    if round.paused_until is not None and now < round.paused_until:
+        raise Conflict("Vòng thi đang tạm dừng.")
+    if not reason:
+        raise Conflict("Bạn cần ghi lý do tạm dừng.")
+    if not SHORTEST <= lasts <= LONGEST:
+        raise Conflict("Tạm dừng được từ 1 phút đến 24 giờ.")
+    round.paused_until = now + lasts
+    paused = Outage(
+        round_id=round.id,
+        from_at=now,
+        until_at=now + lasts,
+        how="pause",
+        reason=reason,
+        noted_at=now,
+        noted_by_id=actor_id,
+    )
+    session.add(paused)
+    session.flush()
+    session.execute(_CLOSE_OVERDUE, {"round": round.id, "now": now})
+    moved = _move(session, round, lasts)
+    audit.record(
+        session,
+        "round.pause",
+        f"round/{round.id}",
+        now=now,
+        actor_id=actor_id,
+        after={"until": paused.until_at.isoformat(), "open_attempts": moved},
+        reason=reason,
+    )
+    return paused
+
+
+def resume(session: Session, round: Round, *, now: datetime, actor_id: int) -> Outage:
+    """End a pause before its time. Raises Conflict if the round is not paused."""
+    deadlines.hold_starts(session)
+    deadlines.lock_round(session, round)
+    if round.paused_until is None or round.paused_until <= now:
+        raise Conflict("Vòng thi không tạm dừng.")
+    paused = session.scalars(
+        select(Outage).where(Outage.round_id == round.id).order_by(Outage.from_at.desc()).limit(1)
+    ).one()
+    planned = paused.until_at
+    # Whole milliseconds on both sides, so that what is left is exactly how long it lasted.
+    early = (planned - now) // MILLISECOND * MILLISECOND
+    paused.until_at = round.paused_until = planned - early
+    session.flush()
+    moved = _move(session, round, -early)
+    audit.record(
+        session,
+        "round.resume",
+        f"round/{round.id}",
+        now=now,
+        actor_id=actor_id,
+        before={"until": planned.isoformat()},
+        after={"until": paused.until_at.isoformat(), "open_attempts": moved},
+    )
+    return paused
+
+
+def _move(session: Session, round: Round, by: timedelta) -> int:
+    """Move the deadlines of all open attempts: nobody starts in a pause, so they are the same ones."""
+    return len(session.execute(_MOVE, {"round": round.id, "ms": by // MILLISECOND}).all())
+
+
+def rounds_to_settle(session: Session, *, now: datetime) -> list[int]:
+    """Return the ids of rounds with a pause that is over and still in the durations."""
+    return list(
+        session.scalars(select(Round.id).where(Round.id.in_(_over(now).with_only_columns(Outage.round_id))))
+    )
+
+
+def settle(session: Session, round_id: int, *, now: datetime) -> int:
+    """Take pauses that are over out of a round's durations, once; return how many pauses."""
+    leaderboards.take_turn(session, round_id)
+    deadlines.hold_starts(session)
+    deadlines.lock_round(session, session.get_one(Round, round_id))
+    over = session.scalars(_over(now).where(Outage.round_id == round_id).order_by(Outage.from_at)).all()
+    for paused in over:
+        fell, still_open = outages.give_back(
+            session, round_id, Interval(paused.from_at, paused.until_at), now=now, is_moving=False
+        )
+        decision = OutageDecision(
+            is_compensated=True, reason=paused.reason, attempts=fell, extended=still_open
+        )
+        outages.record_decision(session, round_id, paused, decision, now=now, actor_id=None)
+    return len(over)
+
+
+def _over(now: datetime) -> Select[Outage]:
+    settled = exists().where(OutageDecision.outage_id == Outage.id)
+    latest = now - timedelta(seconds=outages.LATEST_REQUEST_SECONDS)
+    return select(Outage).where(Outage.how == "pause", Outage.until_at < latest, ~settled)
