@@ -48,6 +48,7 @@ POLICIES: dict[str, Policy] = {
     "public.landing": _everybody,
     "public.contest_page": _everybody,
     "public.rules": _everybody,
+    "public.headcounts_file": _everybody,
     "public.privacy": _everybody,
     "accounts.register": _everybody,
     "accounts.login": _everybody,

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, defer, joinedload
 
 from contest import accounts, audit, leaderboards
-from contest.contests import newest_publication, revealed_seed
+from contest.contests import key_of_lots, newest_publication, revealed_seed
 from contest.errors import Conflict
 from contest.models import Pool, Prize, Publication, Round, Standing
 from contest.rules import prizes as prize_rules
@@ -25,8 +25,7 @@ def winners(session: Session, round: Round, *, data_key: str) -> list[tuple[Priz
     """
     if round.books_closed_at is None:
         raise Conflict("Cần chốt sổ vòng thi trước khi xét giải.")
-    seed = revealed_seed(round, data_key=data_key)
-    assert seed is not None, "books are closed after the round"
+    key = key_of_lots(round, data_key=data_key)
     stated = session.scalars(
         select(Prize)
         .where(Prize.round_id == round.id)
@@ -45,7 +44,7 @@ def winners(session: Session, round: Round, *, data_key: str) -> list[tuple[Priz
             for prize in stated
         ],
         standings,
-        seed,
+        key,
     )
     by_code = {prize.code: prize for prize in stated}
     return [(by_code[award.prize], rows[award.attempt], award.is_by_lot) for award in awards]

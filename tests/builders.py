@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import current_app
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, text, update
 
 from contest import (
     accounts,
@@ -144,7 +144,11 @@ def make_contest(slug: str | None = None, *, title: str = "Hội thi thử") -> 
         make_unit("Xã Lục Ngạn", "07582")
         make_unit("Sở Nội vụ", "H05.02", kind="agency", group="department")
     contest = Contest(
-        slug=slug or f"hoi-thi-{next(_numbers)}", title=title, summary="Một dòng.", minimum_age=16
+        slug=slug or f"hoi-thi-{next(_numbers)}",
+        title=title,
+        summary="Một dòng.",
+        minimum_age=16,
+        announced_at=db_now(db.session()),
     )
     contest.divisions = [
         Division(code="officials", name="Cán bộ, công chức, viên chức", position=1, unit_kind="any"),
@@ -221,6 +225,8 @@ def open_now(round: Round) -> Round:
     """Open the round, filling the bank first if it is empty."""
     if not db.session.scalar(select(bank.ItemVersion.id).limit(1)):
         make_items()
+    if round.contest.headcounts_locked_at is None:
+        round.contest.headcounts_locked_at = db_now(db.session())
     contests.open_round(
         db.session(),
         contests.find_round(db.session(), round.id),
@@ -231,6 +237,17 @@ def open_now(round: Round) -> Round:
     )
     db.session.commit()
     return round
+
+
+def change_locked(round: Round, **columns: Any) -> None:
+    """Change what is locked in an opened round, past the database's lock."""
+    session = db.session()
+    session.flush()
+    session.execute(text("ALTER TABLE rounds DISABLE TRIGGER locked_at_opening"))
+    session.execute(update(Round).where(Round.id == round.id).values(**columns))
+    session.execute(text("ALTER TABLE rounds ENABLE TRIGGER locked_at_opening"))
+    session.refresh(round)
+    session.commit()
 
 
 def token_of(account: Account) -> str:
