@@ -101,6 +101,7 @@ def commit_seed(
 
     The secret is the round seed, unless a public text is mixed in.
     """
+    session.refresh(round, with_for_update=True)  # a second click waits here
     if round.seed_commitment is not None:
         return
     round.seed_sealed = seal(data_key, seed, SEED_PURPOSE)

@@ -294,7 +294,7 @@ def _guarded(text: str) -> str:
 def sources(session: Session, contest: Contest) -> list[str]:
     """Return by which sources the headcounts of a contest are known."""
     ids = [one.id for one in contest.divisions]
-    return sorted(session.scalars(select(Headcount.source.distinct()).where(Headcount.division_id.in_(ids))))
+    return sorted(session.scalars(select(Headcount.source).distinct().where(Headcount.division_id.in_(ids))))
 
 
 def _present(session: Session, contest: Contest) -> dict[tuple[str, str], int]:

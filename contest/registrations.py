@@ -8,8 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, defer, joinedload
 
-from contest.clock import LOCAL_ZONE
 from contest import unranked
+from contest.clock import LOCAL_ZONE
 from contest.errors import BadInput, Conflict
 from contest.models import Account, Attempt, Contest, Division, Registration, Round, Unit
 from contest.rules.eligibility import GUARDIAN_AGE, OLDEST, age_on
@@ -59,7 +59,9 @@ def enter(
         _refuse("unit", "Bạn hãy chọn đơn vị công tác trong danh sách.")
     if not is_admitted(division, unit):
         field = "commune" if unit is commune else "unit"
-        _refuse(field, f"Bảng {division.name} không dành cho {unit.name}. Bạn hãy chọn bảng hoặc đơn vị khác.")
+        _refuse(
+            field, f"Bảng {division.name} không dành cho {unit.name}. Bạn hãy chọn bảng hoặc đơn vị khác."
+        )
     registration = Registration(
         contest_id=contest.id,
         account_id=account.id,

@@ -221,12 +221,18 @@ def make_round(
     return round
 
 
+def lock_headcounts(contest: Contest) -> None:
+    """Lock the contest's headcounts, without a digest: tests give units headcounts when they need them."""
+    if contest.headcounts_locked_at is None:
+        contest.headcounts_locked_at = db_now(db.session())
+    db.session.commit()
+
+
 def open_now(round: Round) -> Round:
     """Open the round, filling the bank first if it is empty."""
     if not db.session.scalar(select(bank.ItemVersion.id).limit(1)):
         make_items()
-    if round.contest.headcounts_locked_at is None:
-        round.contest.headcounts_locked_at = db_now(db.session())
+    lock_headcounts(round.contest)
     contests.open_round(
         db.session(),
         contests.find_round(db.session(), round.id),
@@ -239,14 +245,14 @@ def open_now(round: Round) -> Round:
     return round
 
 
-def change_locked(round: Round, **columns: Any) -> None:
+def change_locked(row: Round | RoundDivision, **columns: Any) -> None:
     """Change what is locked in an opened round, past the database's lock."""
-    session = db.session()
+    session, model = db.session(), type(row)
     session.flush()
-    session.execute(text("ALTER TABLE rounds DISABLE TRIGGER locked_at_opening"))
-    session.execute(update(Round).where(Round.id == round.id).values(**columns))
-    session.execute(text("ALTER TABLE rounds ENABLE TRIGGER locked_at_opening"))
-    session.refresh(round)
+    session.execute(text(f"ALTER TABLE {model.__tablename__} DISABLE TRIGGER locked_at_opening"))
+    session.execute(update(model).where(model.id == row.id).values(**columns))
+    session.execute(text(f"ALTER TABLE {model.__tablename__} ENABLE TRIGGER locked_at_opening"))
+    session.refresh(row)
     session.commit()
 
 

@@ -42,6 +42,7 @@ def world(app, request):
     fields = {"filename": "css/app.css", "slug": "none", "round_id": 0, "version": 1, "public_id": "x" * 22}
     fields |= {"code": "0123456789AB", "import_id": 0}
     fields |= {"task_id": 0}
+    fields |= {"contest_id": 0, "division": "citizens", "person_id": 0}
     organizer = builders.make_staff("organizer", "approver")
     people = SimpleNamespace(organizer=organizer, contest=None, fields=fields)
     if phase == "no contest":
@@ -51,6 +52,7 @@ def world(app, request):
     people.participant, people.other = builders.make_person(contest), builders.make_person(contest)
     round = builders.make_round(contest)
     fields |= {"slug": contest.slug, "round_id": round.id}
+    fields |= {"contest_id": contest.id}
     if phase == "planned":
         return people
     builders.open_now(round)

@@ -1,7 +1,16 @@
 """The web: thin views, one blueprint a noun."""
 
 from contest.blueprints import accounts, attempts, health, leaderboards, public
-from contest.blueprints.admin import bank, dashboard, participants, results, rounds, tasks
+from contest.blueprints.admin import (
+    bank,
+    configuration,
+    dashboard,
+    participants,
+    results,
+    rounds,
+    tasks,
+)
+from contest.blueprints.admin import contests as admin_contests
 
 BLUEPRINTS = (
     health.bp,
@@ -15,4 +24,6 @@ BLUEPRINTS = (
     results.bp,
     bank.bp,
     tasks.bp,
+    admin_contests.bp,
+    configuration.bp,
 )

@@ -158,7 +158,9 @@ def _step_to_sit(round: Round, entry: Registration, asked: Sequence[RoundDivisio
     next_at = next_start(handed_in, round.cooldown_ms)
     if left > 0 and next_at is not None and now < next_at:
         result = url_for("attempts.result", public_id=tries[-1].public_id)
-        return Step("Xem kết quả", result, f"Bạn còn {left} lượt thi, bắt đầu được từ {vn_datetime(next_at)}.")
+        return Step(
+            "Xem kết quả", result, f"Bạn còn {left} lượt thi, bắt đầu được từ {vn_datetime(next_at)}."
+        )
     if left > 0:
         short = f"{_size(mine)} câu trong {vn_duration(round.duration_ms)}. Bạn còn {left} lượt thi."
         return Step("Vào thi", url_for("attempts.start", round_id=round.id), short, is_start=True)

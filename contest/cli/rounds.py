@@ -20,7 +20,9 @@ def round_group() -> None:
 def find_round(number: int, slug: str | None) -> Round:
     """Return a round of a contest by its number; of the newest contest if none is named."""
     session = db.session()
-    contest = contests.find_contest(session, slug, with_drafts=True) if slug else contests.current_contest(session)
+    contest = (
+        contests.find_contest(session, slug, with_drafts=True) if slug else contests.current_contest(session)
+    )
     round_id = session.scalar(
         select(Round.id).where(Round.contest_id == (contest.id if contest else 0), Round.number == number)
     )

@@ -190,7 +190,7 @@ def _of_rounds(contest: ContestSettings, one: RoundSettings) -> tuple[Article, .
             (
                 Clause(wording.score_shown(one.score_shown)),
                 Clause(wording.leaderboard(one.is_leaderboard_live)),
-                Clause("Số dự đoán không ai xem được trước khi chốt sổ, kể cả Ban Tổ chức."),
+                *_predictions_hidden(asked),
             ),
         ),
         Article("Hạt giống", (Clause(wording.seed(one.seed_text_source)),)),
@@ -247,6 +247,12 @@ def _prediction(asked: Sequence[tuple[ContestDivision, DivisionSettings]]) -> li
         "sau khi vòng thi đóng và mọi bài đã chấm xong; không có ai để đếm thì bỏ qua tiêu chí này."
     )
     return [Article("Câu dự đoán", (Clause("Mỗi lượt thi có một câu dự đoán:", points), explained))]
+
+
+def _predictions_hidden(asked: Sequence[tuple[ContestDivision, DivisionSettings]]) -> tuple[Clause, ...]:
+    if not any(entry.prediction_counted for _, entry in asked):
+        return ()
+    return (Clause("Số dự đoán không ai xem được trước khi chốt sổ, kể cả Ban Tổ chức."),)
 
 
 def _people(asked: Sequence[tuple[ContestDivision, DivisionSettings]]) -> Article:
