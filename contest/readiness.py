@@ -208,7 +208,10 @@ def confirm_backup(session: Session, *, backed_up_at: datetime, now: datetime, a
 def last_backup(session: Session) -> datetime | None:
     """Return when the last backup was made, as far as it was noted."""
     after = session.scalar(
-        select(AuditEvent.after).where(AuditEvent.action == BACKUP).order_by(AuditEvent.id.desc()).limit(1)
+        select(AuditEvent.after)
+        .where(AuditEvent.subject == "backup", AuditEvent.action == BACKUP)
+        .order_by(AuditEvent.id.desc())
+        .limit(1)
     )
     return datetime.fromisoformat(after["backed_up_at"]) if after else None
 

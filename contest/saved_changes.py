@@ -12,6 +12,7 @@ from contest import audit
 from contest.errors import BadInput, Conflict
 from contest.formatting import vn_time
 from contest.models import AuditEvent, Contest, Round
+from contest.rules import wording
 
 
 class ChangedMeanwhile(Conflict):
@@ -32,22 +33,24 @@ def refuse_other(session: Session, subject: str, version: int, seen: int) -> Non
     """Raise ChangedMeanwhile if another version was seen than there is."""
     if version == seen:
         return
-    last = session.scalar(
+    since = session.scalars(
         select(AuditEvent)
-        .where(AuditEvent.subject == subject, AuditEvent.action.endswith(".configure"))
-        .order_by(AuditEvent.id.desc())
-        .limit(1)
+        .where(
+            AuditEvent.subject == subject,
+            AuditEvent.action.endswith(".configure"),
+            AuditEvent.after["version"].as_integer() > seen,
+        )
+        .order_by(AuditEvent.id)
         .options(joinedload(AuditEvent.actor))
-    )
-    who = (
-        f"{last.actor.name if last.actor else 'Hệ thống'} đã lưu lúc {vn_time(last.at)}"
-        if last
-        else "Đã có thay đổi"
-    )
+    ).all()
+    who = "Cấu hình đã được sửa"
+    if since:
+        last = since[-1]
+        names = wording.changed(name for event in since for name in event.after or ())
+        who = f"{last.actor.name if last.actor else 'Hệ thống'} đã lưu lúc {vn_time(last.at)} ({names})"
     raise ChangedMeanwhile(
-        f"{who} trong khi bạn đang sửa. Những gì bạn nhập còn nguyên bên dưới; khi lưu lần nữa, các mục "
-        "bạn nhập "
-        "thay cho bản vừa lưu.",
+        f"{who} trong khi bạn đang sửa. Những gì bạn nhập còn nguyên bên dưới; khi lưu lần nữa, các mục của "
+        "biểu mẫu này thay cho bản vừa lưu.",
         version,
     )
 

@@ -5,7 +5,7 @@ The forms show the sentence under the setting, the printed rules are made of the
 come in.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from contest.rules.configuration import (
@@ -43,6 +43,51 @@ FORMULAS = {
         "và điểm của các giải mà người của đơn vị đạt được"
     ),
 }
+
+# What each setting is called, for the history of changes.
+SETTINGS = {
+    "number": "số thứ tự",
+    "title": "tên",
+    "opens_at": "giờ mở",
+    "closes_at": "giờ đóng",
+    "duration_ms": "thời gian làm bài",
+    "grace_ms": "thời gian chờ bài",
+    "attempts_allowed": "số lượt thi",
+    "counts": "lượt được tính",
+    "cooldown_ms": "khoảng cách giữa hai lượt",
+    "is_partial": "điểm từng phần",
+    "score_shown": "lúc hiện điểm",
+    "is_leaderboard_live": "bảng xếp hạng trực tiếp",
+    "is_skipping_earlier_winners": "người đã đạt giải",
+    "seed_text_source": "nguồn văn bản cho hạt giống",
+    "lot_text_source": "nguồn văn bản bốc thăm",
+    "seed_text": "văn bản cho hạt giống",
+    "lot_text": "văn bản bốc thăm",
+    "prizes": "giải thưởng",
+    "specification": "cấu trúc đề",
+    "barred": "câu không dùng",
+    "chain": "thứ tự xét",
+    "prediction_counted": "câu dự đoán",
+    "prediction_over": "phạm vi dự đoán",
+    "unit_formula": "cách xếp hạng đơn vị",
+    "unit_threshold_percent": "ngưỡng tỷ lệ",
+    "unit_minimum_headcount": "số người tối thiểu của đơn vị",
+    "is_listed_below_threshold": "đơn vị dưới ngưỡng",
+    "slug": "địa chỉ trang",
+    "summary": "tóm tắt",
+    "minimum_age": "tuổi tối thiểu",
+    "has_standing": "xếp hạng chung",
+    "name": "tên bảng",
+    "unit_kind": "đơn vị của bảng",
+    "unit_groups": "nhóm đơn vị",
+    "is_residence_required": "nơi cư trú",
+}
+
+
+def changed(record: Iterable[str]) -> str:
+    """Return what the settings of a record are called, each once: "giờ mở, thứ tự xét"."""
+    names = (SETTINGS.get(name.rpartition(".")[2]) for name in record)
+    return ", ".join(dict.fromkeys(name for name in names if name))
 
 
 def moment(at: datetime) -> str:

@@ -121,6 +121,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("contest_id", "login_tag", name=op.f("uq_unranked_people_contest_id_login_tag")),
     )
 
+    op.create_index("ix_audit_events_subject", "audit_events", ["subject"], unique=False)
+
     op.execute(REFUSE_ROUND)
     op.execute(REFUSE_PART)
     op.execute(
@@ -144,6 +146,7 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION refuse_round_part_after_opening()")
     op.execute("DROP FUNCTION refuse_round_after_opening()")
 
+    op.drop_index("ix_audit_events_subject", table_name="audit_events")
     op.drop_table("unranked_people")
 
     op.drop_column("round_divisions", "barred")

@@ -16,7 +16,7 @@ from contest.clock import db_now
 from contest.contests import Phase
 from contest.extensions import db
 from contest.formatting import vn_number
-from contest.models import Pool, Prize, Publication, Round, RoundDivision
+from contest.models import AuditEvent, Pool, Prize, Publication, Round, RoundDivision
 from contest.rules import wording
 from contest.rules.explaining import CRITERIA_IN_WORDS
 from contest.security import new_round_seed
@@ -28,6 +28,7 @@ bp = Blueprint("admin_rounds", __name__, url_prefix="/admin")
 ROUND = "/rounds/<int(max=2147483647):round_id>"
 
 LONGEST_REASON = 300
+HISTORY_SHOWN = 20
 LEVEL_NAMES = {"NB": "Nhận biết", "TH": "Thông hiểu", "VD": "Vận dụng"}
 
 
@@ -48,6 +49,8 @@ def show(round_id: int) -> ResponseReturnValue:
         is_asked=request.args.get("step") == state.step.value,
         matrices=matrices,
         headcounts=headcounts.known(session, [asked.division for asked in round.divisions]),
+        history=_history(round),
+        changed=wording.changed,
         sentences=wording.of_round(round_settings.settings_of_round(session, round)),
         pools=_frozen(round),
         prizes=session.scalars(
@@ -126,6 +129,18 @@ def _steps(round: Round) -> list[tuple[str, datetime | None]]:
         ("Chốt sổ", round.books_closed_at),
         ("Công bố", db.session.scalar(published)),
     ]
+
+
+def _history(round: Round) -> Sequence[AuditEvent]:
+    """Return the saved changes of a round's configuration, the newest first."""
+    actions = ("round.create", "round.configure", "round.seed_text", "round.lot_text")
+    return db.session.scalars(
+        select(AuditEvent)
+        .where(AuditEvent.subject == f"round/{round.id}", AuditEvent.action.in_(actions))
+        .order_by(AuditEvent.id.desc())
+        .limit(HISTORY_SHOWN)
+        .options(joinedload(AuditEvent.actor))
+    ).all()
 
 
 # --- the specification beside the pool -----------------------------------------------------------

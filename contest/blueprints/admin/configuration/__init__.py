@@ -7,7 +7,6 @@ from typing import Any
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from sqlalchemy import select
 from werkzeug import Response
 
 from contest import (
@@ -36,7 +35,7 @@ from contest.clock import db_now
 from contest.errors import BadInput, NotThere
 from contest.extensions import db
 from contest.fields import moment
-from contest.models import AuditEvent, Contest, Round, RoundDivision
+from contest.models import Contest, Round, RoundDivision
 from contest.rules import wording
 from contest.rules.configuration import DivisionSettings, RoundSettings
 from contest.rules.explaining import CRITERIA_IN_WORDS
@@ -49,7 +48,6 @@ from question_bank.text import clean_text
 bp = Blueprint("admin_configuration", __name__, url_prefix="/admin")
 ROUND = "/rounds/<int(max=2147483647):round_id>"
 LONGEST_REASON = 300
-HISTORY_SHOWN = 20
 SAVED, SAME = "Đã lưu cấu hình.", "Không có gì thay đổi."
 
 
@@ -297,20 +295,7 @@ def _frame(contest: Contest, round: Round | None) -> dict[str, Any]:
     """Return what every page here shows: the contest, and the state of the round."""
     session = db.session()
     state = dashboards.state_of(session, round, now=db_now(session)) if round else None
-    return {"contest": contest, "round": round, "state": state, "history": _history(round) if round else ()}
-
-
-def _history(round: Round) -> Sequence[AuditEvent]:
-    """Return the saved changes of a round's configuration, the newest first."""
-    return db.session.scalars(
-        select(AuditEvent)
-        .where(
-            AuditEvent.subject == f"round/{round.id}",
-            AuditEvent.action.in_(("round.create", "round.configure", "round.seed_text", "round.lot_text")),
-        )
-        .order_by(AuditEvent.id.desc())
-        .limit(HISTORY_SHOWN)
-    ).all()
+    return {"contest": contest, "round": round, "state": state}
 
 
 # --- one step each -------------------------------------------------------------------------------

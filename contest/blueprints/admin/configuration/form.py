@@ -128,11 +128,13 @@ class DivisionForm(SettingsForm):
     )
     prediction_over = SelectField(
         "Đếm trong phạm vi",
+        [InputRequired(FILL_IN)],
         choices=_choices({"division": "Bảng này", "round": "Cả vòng, tính chung các bảng"}),
         validate_choice=False,
     )
     unit_formula = SelectField(
         "Cách xếp hạng đơn vị",
+        [InputRequired(FILL_IN)],
         choices=_choices(
             {
                 "rate": "Tỷ lệ tham gia",
