@@ -93,6 +93,7 @@ def save_contest(
     _save_divisions(session, contest, settings.divisions)
     contest.configuration_version += 1
     saved_changes.add(session, contest, TAKEN)
+    session.expire(contest, ["divisions"])
     version = contest.configuration_version
     saved_changes.record(session, "contest.configure", subject, before, after, version, now, actor_id)
     return True
@@ -143,6 +144,7 @@ def _save_divisions(session: Session, contest: Contest, wanted: Sequence[Contest
         of_people = exists().where(Registration.division_id == one.id)
         if session.scalar(select(of_rounds | of_people)):
             raise Conflict(f"Bảng {one.name} đang được vòng thi hoặc người dự thi dùng nên không bỏ được.")
+        contest.divisions.remove(one)
         session.delete(one)
     for position, given in enumerate(wanted, start=1):
         division = present.get(given.code)

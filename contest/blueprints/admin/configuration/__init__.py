@@ -64,8 +64,9 @@ def new(contest_id: int) -> ResponseReturnValue:
     form = RoundForm(request.form if request.method == "POST" else None)
     if request.method == "GET":
         form.show(proposed)
+    is_valid = form.validate_on_submit()
     settings = form.settings(proposed) if request.method == "POST" else proposed
-    if form.validate_on_submit() and "preview" not in request.form:
+    if is_valid and "preview" not in request.form:
         try:
             round = round_settings.create_round(session, contest, settings, now=now, actor_id=current_user.id)
         except BadInput as error:
@@ -93,9 +94,10 @@ def edit(round_id: int) -> ResponseReturnValue:
     form = RoundForm(request.form if request.method == "POST" else None)
     if request.method == "GET":
         form.show(present)
+    is_valid = form.validate_on_submit()
     settings = form.settings(present) if request.method == "POST" else present
     seen, told = _seen(round), ""
-    if form.validate_on_submit() and "preview" not in request.form:
+    if is_valid and "preview" not in request.form:
         saved = _save(round, settings)
         if isinstance(saved, Response):
             return saved
@@ -126,6 +128,7 @@ def edit_division(round_id: int, division: str) -> ResponseReturnValue:
     present = next(one for one in whole_round.divisions if one.division == division)
     form = DivisionForm(request.form if request.method == "POST" else None)
     fitting = dict(pools.available(session, round, division))
+    is_valid = form.validate_on_submit()
     places = {code: (one.topic, one.level) for code, one in fitting.items()}
     if request.method == "GET":
         form.show(present)
@@ -136,7 +139,7 @@ def edit_division(round_id: int, division: str) -> ResponseReturnValue:
         cells = paper.cells(places)
         settings = replace(form.settings(present), specification=cells, barred=_barred(paper))
     seen, told = _seen(round), ""
-    if form.validate_on_submit() and not paper.problems and "preview" not in request.form:
+    if is_valid and not paper.problems and "preview" not in request.form:
         saved = _save(round, _with_division(whole_round, settings))
         if isinstance(saved, Response):
             return saved

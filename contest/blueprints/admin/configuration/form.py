@@ -8,11 +8,19 @@ from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, RadioField, SelectField
 from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
-from wtforms.validators import InputRequired
+from wtforms.validators import AnyOf, InputRequired
 
 from contest.fields import LineField, MomentField, WholeField, whole
-from contest.rules.configuration import MINUTE_MS, DivisionSettings, PrizeSettings, RoundSettings
+from contest.rules.configuration import (
+    COUNTS,
+    FORMULAS,
+    MINUTE_MS,
+    DivisionSettings,
+    PrizeSettings,
+    RoundSettings,
+)
 from contest.rules.explaining import CRITERIA_IN_WORDS
+from contest.rules.prediction import COUNTED
 from question_bank.draw import REQUIRED, Cell, required_code
 from question_bank.items import LEVELS, TOPICS
 from question_bank.text import clean_text
@@ -22,6 +30,7 @@ BLANK_CELLS, BLANK_PRIZES = 3, 4
 MOST_ROWS = 60
 LONGEST_TAG, LONGEST_TYPED = 40, 300
 FILL_IN = "Bạn hãy điền mục này."
+CHOOSE = "Bạn hãy chọn trong danh sách."
 
 
 def _choices(names: Mapping[str, str]) -> list[Any]:
@@ -43,7 +52,7 @@ class SettingsForm(FlaskForm):  # type: ignore[misc]
                 self.form_errors.append(sentence)
 
     def typed(self, name: str, otherwise: Any) -> Any:
-        """Return what a box holds, or something else where that can't be read."""
+        """Return what a box of a validated form holds, or something else where that can't be used."""
         data = self[name].data
         return otherwise if data is None or self[name].errors else data
 
@@ -60,7 +69,7 @@ class RoundForm(SettingsForm):
     attempts_allowed = WholeField("Số lượt thi của mỗi người", [InputRequired(FILL_IN)])
     counts = SelectField(
         "Lượt được tính",
-        [InputRequired(FILL_IN)],
+        [InputRequired(FILL_IN), AnyOf(COUNTS, CHOOSE)],
         choices=_choices({"best": "Lượt tốt nhất", "first": "Lượt đầu tiên", "last": "Lượt cuối cùng"}),
         validate_choice=False,
     )
@@ -68,7 +77,7 @@ class RoundForm(SettingsForm):
     is_partial = BooleanField("Tính điểm từng phần cho câu có nhiều đáp án")
     score_shown = RadioField(
         "Người dự thi thấy điểm của mình",
-        [InputRequired(FILL_IN)],
+        [InputRequired(FILL_IN), AnyOf(("at_once", "after_closing"), CHOOSE)],
         choices=_choices({"at_once": "Ngay khi bài được chấm", "after_closing": "Sau khi vòng thi đóng"}),
         validate_choice=False,
     )
@@ -116,6 +125,7 @@ class DivisionForm(SettingsForm):
 
     prediction_counted = SelectField(
         "Câu dự đoán",
+        [AnyOf(("", *COUNTED), CHOOSE)],
         choices=_choices(
             {
                 "": "Không có",
@@ -128,13 +138,13 @@ class DivisionForm(SettingsForm):
     )
     prediction_over = SelectField(
         "Đếm trong phạm vi",
-        [InputRequired(FILL_IN)],
+        [InputRequired(FILL_IN), AnyOf(("division", "round"), CHOOSE)],
         choices=_choices({"division": "Bảng này", "round": "Cả vòng, tính chung các bảng"}),
         validate_choice=False,
     )
     unit_formula = SelectField(
         "Cách xếp hạng đơn vị",
-        [InputRequired(FILL_IN)],
+        [InputRequired(FILL_IN), AnyOf(FORMULAS, CHOOSE)],
         choices=_choices(
             {
                 "rate": "Tỷ lệ tham gia",
@@ -168,7 +178,7 @@ class DivisionForm(SettingsForm):
     def settings(self, present: DivisionSettings) -> DivisionSettings:
         """Return the settings that the boxes make, but for the paper."""
         made = {box: self.typed(box, getattr(present, box)) for box in self.BOXES}
-        made["prediction_counted"] = self.prediction_counted.data or None
+        made["prediction_counted"] = made["prediction_counted"] or None
         return replace(present, chain=self.chain(), **made)
 
     def chain(self) -> tuple[str, ...]:
