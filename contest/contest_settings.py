@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from contest import audit, saved_changes
 from contest.errors import Conflict, NotThere
-from contest.models import Contest, Division, Registration, RoundDivision
+from contest.models import Contest, Division, Registration, Round, RoundDivision
 from contest.models.units import GROUPS
 from contest.rules.configuration import (
     ContestDivision,
@@ -84,9 +84,11 @@ def save_contest(
     before, after = changes(as_record(settings_of_contest(contest)), as_record(settings))
     if not after:
         return False
-    is_opened = any(round.opened_at is not None for round in contest.rounds)
-    locked = {name for name in after if name not in OPEN_TO_CHANGE}
-    if is_opened and locked:
+    # Looked at after the lock, which an opening takes too.
+    is_opened = session.scalar(
+        select(exists().where(Round.contest_id == contest.id, Round.opened_at.is_not(None)))
+    )
+    if is_opened and set(after) - OPEN_TO_CHANGE:
         raise Conflict("Đã có vòng thi được mở nên chỉ sửa được tên và phần tóm tắt của cuộc thi.")
     for name in OF_CONTEST:
         setattr(contest, name, getattr(settings, name))

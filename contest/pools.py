@@ -8,13 +8,16 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from contest.clock import LOCAL_ZONE
 from contest.models import BankItem, ItemVersion, Pool, Round, RoundDivision
 from question_bank.draw import REQUIRED, Cell, PoolItem, required_code
 
+# What the pool keeps of a version: no texts, so that a large bank is read quickly.
+Frozen = Row[Any]
 # Without texts a pool is small; a process holds those of a whole contest.
 POOLS_KEPT = 64
 _loaded: dict[tuple[int, str], "LoadedPool"] = {}
@@ -98,7 +101,7 @@ def freeze(session: Session, asked: RoundDivision, *, now: datetime) -> Pool:
     return pool
 
 
-def available(session: Session, round: Round, division: str) -> list[tuple[str, ItemVersion]]:
+def available(session: Session, round: Round, division: str) -> list[tuple[str, Frozen]]:
     """Return what a division's pool could be made of, sorted by code.
 
     The newest approved version of each item that is written for the division, valid on the day of
@@ -143,7 +146,7 @@ def required_codes(specification: Sequence[Mapping[str, Any]]) -> frozenset[str]
     )
 
 
-def _item(code: str, version: ItemVersion, required: Collection[str]) -> PoolItem:
+def _item(code: str, version: Frozen, required: Collection[str]) -> PoolItem:
     return PoolItem(
         code=code,
         topic=version.topic,
@@ -156,7 +159,7 @@ def _item(code: str, version: ItemVersion, required: Collection[str]) -> PoolIte
     )
 
 
-def _tags(code: str, version: ItemVersion, required: Collection[str]) -> list[str]:
+def _tags(code: str, version: Frozen, required: Collection[str]) -> list[str]:
     """Return an item's tags in the pool: only one that is required carries its own code."""
     own = [f"{REQUIRED}{code}"] if code in required else []
     return [tag for tag in version.tags if not tag.startswith(REQUIRED)] + own
@@ -177,22 +180,36 @@ def items_of_round(session: Session, round: Round, *, now: datetime) -> dict[int
     return {division_id: list(pool_items(file).values()) for division_id, file in files.items()}
 
 
-def _approved(session: Session, day: date) -> list[tuple[str, ItemVersion]]:
+def _approved(session: Session, day: date) -> list[tuple[str, Frozen]]:
     """Return the newest approved version of each code, sorted by code, if it is valid on the day.
 
     An older wording never comes back because the newest is retired or not valid.
     """
-    rows = session.execute(
-        select(BankItem.code, ItemVersion)
+    newest = (
+        select(
+            BankItem.code,
+            ItemVersion.id,
+            ItemVersion.kind,
+            ItemVersion.options,
+            ItemVersion.key,
+            ItemVersion.topic,
+            ItemVersion.level,
+            ItemVersion.divisions,
+            ItemVersion.tags,
+            ItemVersion.valid_from,
+            ItemVersion.valid_to,
+            ItemVersion.retired_at,
+        )
         .join(ItemVersion.item)
         .where(ItemVersion.approved_at.is_not(None))
-        .order_by(ItemVersion.number)
+        .ext(distinct_on(BankItem.code))
+        .order_by(BankItem.code, ItemVersion.number.desc())
     )
-    newest = dict(rows.all())  # a later number replaces an earlier
-    return [(code, newest[code]) for code in sorted(newest) if _is_valid(newest[code], day)]
+    rows = session.execute(newest).all()
+    return sorted(((row.code, row) for row in rows if _is_valid(row, day)), key=lambda one: one[0])
 
 
-def _is_valid(version: ItemVersion, day: date) -> bool:
+def _is_valid(version: Frozen, day: date) -> bool:
     return (
         version.retired_at is None
         and (version.valid_from is None or version.valid_from <= day)
@@ -210,7 +227,7 @@ def _codes_of_other_rounds(session: Session, opened: Round) -> frozenset[str]:
 
 
 def _file(
-    division: str, version: int, items: Sequence[tuple[str, ItemVersion]], required: Collection[str]
+    division: str, version: int, items: Sequence[tuple[str, Frozen]], required: Collection[str]
 ) -> bytes:
     """Return the bytes of a pool's file, whose SHA-256 is published before opening."""
     content = {
