@@ -8,7 +8,7 @@ the process since its whole body was there, so that a slow server costs nobody t
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any
 
@@ -16,12 +16,13 @@ from sqlalchemy import Connection, Row, text
 
 from contest.contests import SEED_PURPOSE
 from contest.errors import Conflict, NotThere
-from contest.formatting import vn_datetime
+from contest.formatting import vn_datetime, vn_duration
 from contest.models import Attempt
 from contest.pools import loaded, specification_cells
 from contest.rules.sheets import Sheet, paper_shape
+from contest.rules.timing import next_start
 from contest.security import new_public_id, new_receipt_code, unseal
-from question_bank.draw import PaperItem, draw_paper, paper_seed
+from question_bank.draw import PaperItem, draw_paper, paper_seed, round_seed
 
 FURTHEST_SEQ = 10_000
 SAVES_APART = timedelta(milliseconds=250)
@@ -48,7 +49,7 @@ FOR NO KEY UPDATE OF p
 # A statement of its own after the lock, so that it sees what the person's other start committed.
 _FACTS_FOR_START = text("""
 SELECT r.id, r.opened_at, r.closed_at, r.opens_at, greatest(r.closes_at, resit.closes_at) AS closes_at,
-       r.paused_until, r.attempts_allowed, r.seed_sealed, resit.id AS resit_id,
+       r.paused_until, r.attempts_allowed, r.cooldown_ms, r.seed_sealed, r.seed_text, resit.id AS resit_id,
        resit.closes_at AS resit_closes_at,
        (SELECT coalesce(sum(x.extra_ms), 0) FROM extra_times x
         WHERE x.contest_id = r.contest_id AND x.revoked_at IS NULL
@@ -131,7 +132,8 @@ def start(
     _refuse_start(facts)
     number = facts.numbers + 1
     pool = loaded(connection, facts.pool_id, facts.pool_sha256)
-    seed = paper_seed(unseal(data_key, facts.seed_sealed, SEED_PURPOSE), person.draw_id, number)
+    secret = unseal(data_key, facts.seed_sealed, SEED_PURPOSE)
+    seed = paper_seed(round_seed(secret, facts.seed_text), person.draw_id, number)
     paper = draw_paper(list(pool.items.values()), specification_cells(facts.specification), seed, facts.had)
     public_id = connection.scalar(
         _INSERT,
@@ -170,6 +172,13 @@ def _refuse_start(facts: Row[Any]) -> None:
         raise Conflict(
             f"Mỗi người được thi {facts.attempts_allowed} lần trong vòng này. "
             f"Bạn đã nộp bài lúc {vn_datetime(facts.last_submitted_at or facts.open_deadline_at)}."
+        )
+    # One that is overdue has just been closed, at its deadline.
+    next_at = next_start(facts.open_deadline_at or facts.last_submitted_at, facts.cooldown_ms)
+    if next_at is not None and facts.now < next_at:
+        raise Conflict(
+            f"Hai lượt thi cách nhau ít nhất {vn_duration(facts.cooldown_ms)}. "
+            f"Bạn bắt đầu được lượt tiếp theo từ {vn_datetime(next_at)}."
         )
 
 
@@ -424,20 +433,3 @@ def is_sitting(attempt: Attempt, *, now: datetime) -> bool:
 def paper_of(stored: Sequence[Mapping[str, Any]]) -> list[PaperItem]:
     """Return a stored paper as the draw made it."""
     return [PaperItem(item["code"], tuple(item["order"])) for item in stored]
-
-
-def receipt_facts(attempt: Attempt) -> bytes:
-    """Return what a receipt's digest binds: the paper, the responses, the prediction and the times."""
-    facts = [
-        attempt.public_id,
-        attempt.paper,
-        attempt.responses,
-        attempt.prediction,
-        _moment(attempt.started_at),
-        _moment(attempt.submitted_at),
-    ]
-    return json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-
-
-def _moment(at: datetime | None) -> str | None:
-    return at.astimezone(UTC).isoformat(timespec="microseconds") if at else None

@@ -13,7 +13,7 @@ from enum import Enum
 from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session, selectinload
 
-from contest import audit, leaderboards, pools
+from contest import audit, leaderboards, pools, readiness, unranked
 from contest.errors import Conflict, NotThere
 from contest.formatting import vn_datetime
 from contest.models import (
@@ -31,7 +31,7 @@ from contest.models import (
 )
 from contest.rules.prediction import truth
 from contest.security import seal, unseal
-from question_bank.draw import shortfalls
+from question_bank.draw import lot_key, round_seed
 
 SEED_PURPOSE = "round seed"
 
@@ -58,18 +58,22 @@ def phase(round: Round, *, now: datetime) -> Phase:
 
 
 def current_contest(session: Session) -> Contest | None:
-    """Return the contest that the site shows: the newest one."""
+    """Return the contest that the site shows: the newest one that is announced."""
     return session.scalar(
-        select(Contest).order_by(Contest.id.desc()).limit(1).options(selectinload(Contest.rounds))
+        select(Contest)
+        .where(Contest.announced_at.is_not(None))
+        .order_by(Contest.announced_at.desc(), Contest.id.desc())
+        .limit(1)
+        .options(selectinload(Contest.rounds))
     )
 
 
-def find_contest(session: Session, slug: str) -> Contest:
-    """Return a contest by its address. Raises NotThere."""
+def find_contest(session: Session, slug: str, *, with_drafts: bool = False) -> Contest:
+    """Return a contest by its address, one that is not announced only if asked for. Raises NotThere."""
     contest = session.scalar(
         select(Contest).where(Contest.slug == slug).options(selectinload(Contest.rounds))
     )
-    if contest is None:
+    if contest is None or (contest.announced_at is None and not with_drafts):
         raise NotThere("Không tìm thấy cuộc thi này.")
     return contest
 
@@ -105,7 +109,11 @@ def round_on_show(contest: Contest, *, now: datetime) -> Round | None:
 def commit_seed(
     session: Session, round: Round, *, seed: bytes, data_key: str, now: datetime, actor_id: int | None
 ) -> None:
-    """Keep the round's seed, 32 random bytes, and its commitment, once; another seed changes nothing."""
+    """Keep the round's secret, 32 random bytes, and its commitment, once; another one changes nothing.
+
+    The secret is the round seed, unless a public text is mixed in.
+    """
+    session.refresh(round, with_for_update=True)  # a second click waits here
     if round.seed_commitment is not None:
         return
     round.seed_sealed = seal(data_key, seed, SEED_PURPOSE)
@@ -126,29 +134,20 @@ def open_round(
 ) -> None:
     """Freeze the pools and lock the configuration, so that attempts can start from opens_at on.
 
-    `seed` is the round's unless one was committed before. Raises Conflict if the round was opened
-    before, is over, or a specification can't be filled.
+    `seed` is the round's secret unless one was committed before. Raises Conflict if the round was
+    opened before, or for anything that readiness.checks holds against it.
     """
     # One opening of a contest at a time: no pool takes an item that another is taking.
     session.execute(select(Contest.id).where(Contest.id == round.contest_id).with_for_update(key_share=True))
     session.refresh(round, with_for_update=True)
     if round.opened_at is not None:
         raise Conflict("Vòng thi này đã được mở.")
-    if now >= round.closes_at:
-        raise Conflict("Vòng thi này đã qua thời điểm đóng.")
+    readiness.refuse_unready(session, round, now=now)
     commit_seed(session, round, seed=seed, data_key=data_key, now=now, actor_id=actor_id)
-    digests = {}
-    for asked in round.divisions:
-        pool = pools.freeze(session, asked, now=now)
-        short = shortfalls(
-            list(pools.pool_items(pool.file).values()), pools.specification_cells(asked.specification)
-        )
-        if short:
-            lacks = "; ".join(f"{cell.topic}/{cell.level} cần {cell.count}, có {has}" for cell, has in short)
-            raise Conflict(f"Ngân hàng câu hỏi chưa đủ cho bảng {asked.division.name}: {lacks}.")
-        digests[asked.division.code] = pool.sha256
+    digests = {asked.division.code: pools.freeze(session, asked, now=now).sha256 for asked in round.divisions}
     round.opened_at = now
     session.flush()
+    unranked.exclude(session, round.id, now=now)
     audit.record(
         session, "round.open", f"round/{round.id}", now=now, actor_id=actor_id, after={"pools": digests}
     )
@@ -188,6 +187,7 @@ def close_round(session: Session, round_id: int, *, now: datetime) -> bool:
     The row is locked first: a start under way holds it shared until it commits, so that the look at
     the attempts that follows misses none.
     """
+    leaderboards.take_turn(session, round_id)
     session.execute(select(Round.id).where(Round.id == round_id).with_for_update())
     unfinished = exists().where(
         Attempt.round_id == round_id, Attempt.voided_at.is_(None), Attempt.scored_at.is_(None)
@@ -210,6 +210,8 @@ def close_round(session: Session, round_id: int, *, now: datetime) -> bool:
     ).scalar_one_or_none()
     if closed is None:
         return False
+    # Whoever came to work here in the meantime.
+    unranked.exclude(session, round_id, now=now)
     audit.record(session, "round.close", f"round/{round_id}", now=now)
     return True
 
@@ -314,7 +316,22 @@ def revealed_seed(round: Round, *, data_key: str) -> bytes | None:
     """Return the round's seed if it may be shown: after the round is closed for all."""
     if round.closed_at is None or round.seed_sealed is None:
         return None
-    return unseal(data_key, round.seed_sealed, SEED_PURPOSE)
+    return round_seed(unseal(data_key, round.seed_sealed, SEED_PURPOSE), round.seed_text)
+
+
+def waits_for_lot_text(round: Round) -> bool:
+    """Tell whether the round's prizes can't be decided yet: the text named for its lots is not known."""
+    return bool(round.lot_text_source) and round.lot_text is None
+
+
+def key_of_lots(round: Round, *, data_key: str) -> bytes:
+    """Return the key of a closed round's lots. Raises Conflict while the text named for them is missing."""
+    seed = revealed_seed(round, data_key=data_key)
+    if seed is None:
+        raise Conflict("Vòng thi chưa đóng nên chưa bốc thăm được.")
+    if waits_for_lot_text(round):
+        raise Conflict("Cần ghi văn bản công khai dùng để bốc thăm trước khi xét giải.")
+    return lot_key(seed, round.lot_text)
 
 
 def newest_publication(session: Session, round_id: int) -> Publication | None:

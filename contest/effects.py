@@ -139,7 +139,7 @@ def of_keys(
             if truths[asked.division_id] != asked.truth
         ],
     )
-    if round.books_closed_at is None:
+    if round.books_closed_at is None or contests.waits_for_lot_text(round):
         return replace(found, units=_moved_units(session, boards, {}))
     old = {row.account_id: prize for prize, row, _ in publishing.winners(session, round, data_key=data_key)}
     new, unit_points = _winners(session, round, boards, data_key=data_key)
@@ -215,8 +215,7 @@ def _winners(
     session: Session, round: Round, boards: Sequence[_Board], *, data_key: str
 ) -> tuple[dict[int, Prize], Counter[tuple[int, int]]]:
     """Return who would win which prize by account, and the unit points of these prizes."""
-    seed = contests.revealed_seed(round, data_key=data_key)
-    assert seed is not None, "books are closed after the round"
+    key = contests.key_of_lots(round, data_key=data_key)
     stated = publishing.stated_prizes(session, round.id)
     skipped = declines.skipped(session, round)
     reached = {board.asked.division.code: _reach(board, stated, skipped) for board in boards}
@@ -228,7 +227,7 @@ def _winners(
             code: [Contender(place.result.attempt, drawn[row.account_id], place.rank) for row, place in some]
             for code, some in reached.items()
         },
-        seed,
+        key,
         skipped.values(),
     )
     by_code = {prize.code: prize for prize in stated}

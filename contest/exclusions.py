@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
 from contest import audit, leaderboards, proposals, publishing, scoring
+from contest.contests import waits_for_lot_text
 from contest.errors import Conflict, NotThere
 from contest.formatting import vn_number
 from contest.models import Attempt, Exclusion, Headcount, Proposal, Registration, Round, Standing
@@ -278,7 +279,7 @@ def effect_of_lifting(session: Session, round: Round, account_id: int) -> list[s
 
 
 def _effect_on_prizes(session: Session, round: Round, account_id: int, data_key: str) -> list[str]:
-    if round.books_closed_at is None or not data_key:
+    if round.books_closed_at is None or not data_key or waits_for_lot_text(round):
         return []
     won = publishing.winners(session, round, data_key=data_key)
     prize = next((prize for prize, row, _ in won if row.account_id == account_id), None)

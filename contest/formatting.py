@@ -4,6 +4,20 @@ from datetime import date, datetime
 from fractions import Fraction
 
 from contest.clock import LOCAL_ZONE
+from contest.rules.figures import vn_duration, vn_number
+
+__all__ = [
+    "field_moment",
+    "read_moment",
+    "vn_date",
+    "vn_datetime",
+    "vn_duration",
+    "vn_number",
+    "vn_percent",
+    "vn_points",
+    "vn_stopwatch",
+    "vn_time",
+]
 
 
 def vn_datetime(at: datetime) -> str:
@@ -37,26 +51,12 @@ def read_moment(text: str) -> datetime | None:
     return at.replace(tzinfo=LOCAL_ZONE) if at.tzinfo is None and at.year >= 2000 else None
 
 
-def vn_number(number: float, digits: int = 0) -> str:
-    """Return "25.980", or "87,65" with two digits; rounded half even as Python rounds."""
-    return f"{number:,.{digits}f}".translate(str.maketrans(",.", ".,"))
-
-
 def vn_percent(share: float | Fraction, digits: int = 1) -> str:
     """Return a share of 1 as "87,6%", cut off and not rounded, so that 99,96 % never reads 100 %."""
     # A quotient that became a float is taken for what it was: 29/100 is stored as 0.28999….
     exact = Fraction(share).limit_denominator(10**7) if isinstance(share, float) else Fraction(share)
     scaled = exact * 100 * 10**digits
     return f"{vn_number(scaled.__floor__() / 10**digits, digits)}%"
-
-
-def vn_duration(ms: int) -> str:
-    """Return "7 phút 12 giây" for milliseconds, cut off to whole seconds."""
-    minutes, seconds = divmod(ms // 1000, 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [(hours, "giờ"), (minutes, "phút"), (seconds, "giây")]
-    words = [f"{amount} {word}" for amount, word in parts if amount]
-    return " ".join(words) or "0 giây"
 
 
 def vn_stopwatch(ms: int) -> str:

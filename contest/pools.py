@@ -2,19 +2,22 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from contest.clock import LOCAL_ZONE
 from contest.models import BankItem, ItemVersion, Pool, Round, RoundDivision
-from question_bank.draw import Cell, PoolItem, shortfalls
+from question_bank.draw import REQUIRED, Cell, PoolItem, required_code, shortfalls
 
+# What the pool keeps of a version: no texts, so that a large bank is read quickly.
+Frozen = Row[Any]
 # Without texts a pool is small; a process holds those of a whole contest.
 POOLS_KEPT = 64
 _loaded: dict[tuple[int, str], "LoadedPool"] = {}
@@ -75,24 +78,17 @@ def specification_cells(specification: Sequence[Mapping[str, Any]]) -> list[Cell
 def freeze(session: Session, asked: RoundDivision, *, now: datetime) -> Pool:
     """Store the pool of a round's division: the newest approved version of each item that fits.
 
-    An item fits if it is written for the division, asked for by a cell of the specification, valid
-    on the day of opening (in Vietnam) and in no pool of another round of the contest, whose keys
-    are shown after that round.
+    An item fits if it is available, asked for by a cell of the specification, and not barred.
     """
-    opened = asked.round
-    day = opened.opens_at.astimezone(LOCAL_ZONE).date()
-    cells = specification_cells(asked.specification)
-    elsewhere = _codes_of_other_rounds(session, asked.round)
+    cells, required = specification_cells(asked.specification), required_codes(asked.specification)
     fitting = [
         (code, version)
-        for code, version in _approved(session, day)
-        if asked.division.code in version.divisions
-        and any(_asks_for(cell, version) for cell in cells)
-        and code not in elsewhere
+        for code, version in available(session, asked.round, asked.division.code)
+        if code not in asked.barred and any(cell.takes(_item(code, version, required)) for cell in cells)
     ]
-    file = _file(asked.division.code, 1, fitting)
+    file = _file(asked.division.code, 1, fitting, required)
     pool = Pool(
-        round_id=opened.id,
+        round_id=asked.round_id,
         division_id=asked.division_id,
         version=1,
         file=file,
@@ -154,8 +150,68 @@ def can_spare(pool: Pool, asked: RoundDivision, code: str) -> bool:
     return not shortfalls(list(items.values()), specification_cells(asked.specification))
 
 
-def _asks_for(cell: Cell, version: ItemVersion) -> bool:
-    return cell.topic == version.topic and cell.level == version.level and cell.tags.issubset(version.tags)
+def available(session: Session, round: Round, division: str) -> list[tuple[str, Frozen]]:
+    """Return what a division's pool could be made of, sorted by code.
+
+    The newest approved version of each item that is written for the division, valid on the day of
+    opening (in Vietnam) and in no pool of another round of the contest, whose keys are shown after
+    that round.
+    """
+    day = round.opens_at.astimezone(LOCAL_ZONE).date()
+    elsewhere = _codes_of_other_rounds(session, round)
+    return [
+        (code, version)
+        for code, version in _approved(session, day)
+        if division in version.divisions and code not in elsewhere
+    ]
+
+
+def counting_pool(
+    session: Session, round: Round, division: str, cells: Sequence[Cell], barred: Collection[str]
+) -> list[PoolItem]:
+    """Return the items that a specification that is not stored yet would draw from."""
+    required = frozenset(code for cell in cells if (code := required_code(cell)))
+    return [
+        _item(code, version, required)
+        for code, version in available(session, round, division)
+        if code not in barred
+    ]
+
+
+def ending_within(session: Session, round: Round, codes: Collection[str]) -> list[tuple[str, date]]:
+    """Return which of the items are no longer valid before the round closes, each with its last day."""
+    first, last = (at.astimezone(LOCAL_ZONE).date() for at in (round.opens_at, round.closes_at))
+    return [
+        (code, version.valid_to)
+        for code, version in _approved(session, first)
+        if code in codes and version.valid_to is not None and version.valid_to < last
+    ]
+
+
+def required_codes(specification: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the codes of the items that a stored specification requires."""
+    return frozenset(
+        code for cell in specification_cells(specification) if (code := required_code(cell)) is not None
+    )
+
+
+def _item(code: str, version: Frozen, required: Collection[str]) -> PoolItem:
+    return PoolItem(
+        code=code,
+        topic=version.topic,
+        level=version.level,
+        tags=frozenset(_tags(code, version, required)),
+        options=len(version.options),
+        pinned=frozenset(place for place, option in enumerate(version.options) if option["is_pinned"]),
+        key=tuple(version.key),
+        is_multiple=version.kind == "multiple",
+    )
+
+
+def _tags(code: str, version: Frozen, required: Collection[str]) -> list[str]:
+    """Return an item's tags in the pool: only one that is required carries its own code."""
+    own = [f"{REQUIRED}{code}"] if code in required else []
+    return [tag for tag in version.tags if not tag.startswith(REQUIRED)] + own
 
 
 def items_of_round(session: Session, round: Round, *, now: datetime) -> dict[int, list[PoolItem]]:
@@ -173,22 +229,36 @@ def items_of_round(session: Session, round: Round, *, now: datetime) -> dict[int
     return {division_id: list(pool_items(file).values()) for division_id, file in files.items()}
 
 
-def _approved(session: Session, day: date) -> list[tuple[str, ItemVersion]]:
+def _approved(session: Session, day: date) -> list[tuple[str, Frozen]]:
     """Return the newest approved version of each code, sorted by code, if it is valid on the day.
 
     An older wording never comes back because the newest is retired or not valid.
     """
-    rows = session.execute(
-        select(BankItem.code, ItemVersion)
+    newest = (
+        select(
+            BankItem.code,
+            ItemVersion.id,
+            ItemVersion.kind,
+            ItemVersion.options,
+            ItemVersion.key,
+            ItemVersion.topic,
+            ItemVersion.level,
+            ItemVersion.divisions,
+            ItemVersion.tags,
+            ItemVersion.valid_from,
+            ItemVersion.valid_to,
+            ItemVersion.retired_at,
+        )
         .join(ItemVersion.item)
         .where(ItemVersion.approved_at.is_not(None))
-        .order_by(ItemVersion.number)
+        .ext(distinct_on(BankItem.code))
+        .order_by(BankItem.code, ItemVersion.number.desc())
     )
-    newest = dict(rows.all())  # a later number replaces an earlier
-    return [(code, newest[code]) for code in sorted(newest) if _is_valid(newest[code], day)]
+    rows = session.execute(newest).all()
+    return sorted(((row.code, row) for row in rows if _is_valid(row, day)), key=lambda one: one[0])
 
 
-def _is_valid(version: ItemVersion, day: date) -> bool:
+def _is_valid(version: Frozen, day: date) -> bool:
     return (
         version.retired_at is None
         and (version.valid_from is None or version.valid_from <= day)
@@ -205,7 +275,9 @@ def _codes_of_other_rounds(session: Session, opened: Round) -> frozenset[str]:
     return frozenset(code for pool in pools for code in pool)
 
 
-def _file(division: str, version: int, items: Sequence[tuple[str, ItemVersion]]) -> bytes:
+def _file(
+    division: str, version: int, items: Sequence[tuple[str, Frozen]], required: Collection[str]
+) -> bytes:
     """Return the bytes of a pool's file, whose SHA-256 is published before opening."""
     content = {
         "division": division,
@@ -215,7 +287,7 @@ def _file(division: str, version: int, items: Sequence[tuple[str, ItemVersion]])
                 "code": code,
                 "topic": item.topic,
                 "level": item.level,
-                "tags": item.tags,
+                "tags": _tags(code, item, required),
                 "kind": item.kind,
                 "options": len(item.options),
                 "pinned": [place for place, option in enumerate(item.options) if option["is_pinned"]],

@@ -11,7 +11,13 @@ from sqlalchemy import ARRAY, Integer, any_, func, literal, select
 from sqlalchemy.orm import Session, contains_eager, defer, joinedload
 
 from contest import accounts, audit, declines, leaderboards, scoring
-from contest.contests import newest_publication, refuse_while_regrading, revealed_seed
+from contest.contests import (
+    key_of_lots,
+    newest_publication,
+    refuse_while_regrading,
+    revealed_seed,
+    waits_for_lot_text,
+)
 from contest.errors import Conflict
 from contest.models import Account, Attempt, Pool, Prize, Publication, Round, Standing
 from contest.rules import prizes as prize_rules
@@ -25,12 +31,11 @@ def winners(session: Session, round: Round, *, data_key: str) -> list[tuple[Priz
     """
     if round.books_closed_at is None:
         raise Conflict("Cần chốt sổ vòng thi trước khi xét giải.")
-    seed = revealed_seed(round, data_key=data_key)
-    assert seed is not None, "books are closed after the round"
+    key = key_of_lots(round, data_key=data_key)
     stated = stated_prizes(session, round.id)
     skipped = declines.skipped(session, round)
     awards = prize_rules.allocate(
-        as_rules(stated), _in_reach(session, round.id, stated, skipped), seed, skipped.values()
+        as_rules(stated), _in_reach(session, round.id, stated, skipped), key, skipped.values()
     )
     by_code = {prize.code: prize for prize in stated}
     rows = _rows_of(session, [award.attempt for award in awards])
@@ -110,9 +115,9 @@ def _rows_of(session: Session, attempts: Sequence[str]) -> dict[str, Standing]:
 
 
 def rank_round(session: Session, round: Round, *, data_key: str, now: datetime) -> int:
-    """Rank a round; after its books also by the unit points of its prizes. Return how many people."""
+    """Rank a round, and its units by the points of its decided prizes; return how many people."""
     people = leaderboards.rank_round(session, round, now=now)
-    if round.books_closed_at is not None:
+    if round.books_closed_at is not None and not waits_for_lot_text(round):
         _give_unit_points(session, round, data_key=data_key)
     return people
 

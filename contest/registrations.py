@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, defer, joinedload
 
+from contest import unranked
 from contest.clock import LOCAL_ZONE
 from contest.errors import BadInput, Conflict
 from contest.models import Account, Attempt, Contest, Division, Registration, Round, Unit
@@ -37,29 +38,36 @@ def enter(
     *,
     division_id: int,
     unit_id: int | None,
-    commune_id: int,
+    commune_id: int | None,
     now: datetime,
 ) -> Registration:
     """Enter a person into the contest.
 
-    In a division of residents the commune is the unit. Raises BadInput for a division or unit that
-    the contest does not have, Conflict if the person has entered before.
+    In a division of residents the commune is the unit; no commune is a residence elsewhere. Raises
+    BadInput for a division, residence or unit that the contest does not have or admit, Conflict if the
+    person has entered before.
     """
     division = session.get(Division, division_id)
     if division is None or division.contest_id != contest.id:
         _refuse("division", "Bạn hãy chọn một bảng thi trong danh sách.")
-    commune = session.get(Unit, commune_id)
-    if commune is None or commune.kind != "commune":
+    commune = session.get(Unit, commune_id) if commune_id else None
+    is_missing = commune is None and (division.is_residence_required or commune_id is not None)
+    if is_missing or (commune is not None and commune.kind != "commune"):
         _refuse("commune", "Bạn hãy chọn xã, phường nơi cư trú trong danh sách.")
     unit = commune if division.unit_kind == "commune" else session.get(Unit, unit_id or 0)
     if unit is None:
         _refuse("unit", "Bạn hãy chọn đơn vị công tác trong danh sách.")
+    if not is_admitted(division, unit):
+        field = "commune" if unit is commune else "unit"
+        _refuse(
+            field, f"Bảng {division.name} không dành cho {unit.name}. Bạn hãy chọn bảng hoặc đơn vị khác."
+        )
     registration = Registration(
         contest_id=contest.id,
         account_id=account.id,
         division_id=division.id,
         unit_id=unit.id,
-        commune_id=commune.id,
+        commune_id=commune.id if commune else None,
         registered_at=now,
     )
     try:
@@ -67,7 +75,13 @@ def enter(
             session.add(registration)
     except IntegrityError:
         raise Conflict("Bạn đã đăng ký dự thi cuộc thi này.") from None
+    unranked.exclude_entrant(session, account.id, contest.id, now=now)
     return registration
+
+
+def is_admitted(division: Division, unit: Unit) -> bool:
+    """Tell whether the people of a unit may take part in a division."""
+    return not division.unit_groups or unit.group in division.unit_groups
 
 
 def of_account(session: Session, account_id: int, contest_id: int) -> Registration | None:

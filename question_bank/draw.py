@@ -4,13 +4,17 @@ Everything follows from a paper seed of 32 bytes, by HMAC-SHA256 alone, so that 
 a paper in any language. docs/draw.md says it for the public, with a worked example.
 """
 
+import hashlib
 import hmac
+import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 T = TypeVar("T")
 
+# The tag that only one item of a pool carries: a cell with it requires that item.
+REQUIRED = "code:"
 WORD_BYTES = 8
 WORD_RANGE = 2**64
 
@@ -53,6 +57,28 @@ class PaperItem:
 
 class NotEnoughItems(Exception):
     """A cell of the specification asks for more items than the pool has left."""
+
+
+def normal_text(text: str) -> str:
+    """Return a public random text as it is mixed in: NFC, no white space at the ends."""
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def round_seed(secret: bytes, public_text: str | None) -> bytes:
+    """Return the seed of a round: its secret, or SHA-256(secret ‖ text) where a public text is mixed in."""
+    if public_text is None:
+        return secret
+    return hashlib.sha256(secret + normal_text(public_text).encode()).digest()
+
+
+def lot_key(seed: bytes, public_text: str | None) -> bytes:
+    """Return the key of the lots: the round seed, or SHA-256 of the public text named for them."""
+    return seed if public_text is None else hashlib.sha256(normal_text(public_text).encode()).digest()
+
+
+def required_code(cell: Cell) -> str | None:
+    """Return the code of the item that a cell requires, or None for an ordinary cell."""
+    return next((tag.removeprefix(REQUIRED) for tag in sorted(cell.tags) if tag.startswith(REQUIRED)), None)
 
 
 def paper_seed(round_seed: bytes, draw_id: str, number: int) -> bytes:
@@ -142,7 +168,8 @@ def shortfalls(pool: Sequence[PoolItem], specification: Sequence[Cell]) -> list[
     short = []
     for place, cell in enumerate(specification):
         fitting = [item for item in pool if cell.takes(item)]
-        sure = len(fitting) - _most_taken(fitting, specification[:place])
+        rivals = [one for one in specification[:place] if (one.topic, one.level) == (cell.topic, cell.level)]
+        sure = len(fitting) - _most_taken(fitting, rivals)
         if sure < cell.count:
             short.append((cell, sure))
     return short

@@ -45,6 +45,7 @@ def contest(session):
 @pytest.fixture
 def planned(contest):
     builders.make_items()
+    builders.lock_headcounts(contest)
     return builders.make_round(contest, opens_in=timedelta(hours=2))
 
 
@@ -357,7 +358,7 @@ def test_a_bank_that_is_too_small_is_said_before_and_refused_after(staff, contes
     html = words(page(staff, f"/admin/rounds/{round.id}"))
     refused = post(staff, f"/admin/rounds/{round.id}/opening")
 
-    assert "T1, nhận biết: cần 3, có 2" in html
+    assert "T1/NB cần 3, có 2" in html
     assert "Mở vòng thi này?" not in html
     assert refused.status_code == 409
     assert "Ngân hàng câu hỏi chưa đủ" in refused.get_data(as_text=True)

@@ -22,6 +22,7 @@ SHELL_FILES = {
     "__init__",
     "clock",
     "extensions",
+    "fields",
     "jobs",
     "launch",
     "logs",

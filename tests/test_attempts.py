@@ -12,10 +12,11 @@ from contest.clock import db_now
 from contest.contests import SEED_PURPOSE
 from contest.errors import Conflict, NotThere
 from contest.extensions import db
+from contest.formatting import vn_datetime
 from contest.models import Attempt
 from contest.pools import loaded, specification_cells
 from contest.rules.sheets import Sheet
-from contest.rules.timing import deadline
+from contest.rules.timing import deadline, next_start
 from contest.security import token_hash, unseal
 from question_bank.draw import draw_paper, paper_seed
 from tests import builders
@@ -396,3 +397,56 @@ def test_a_start_takes_three_statements_a_save_one_a_submission_one(round, perso
         submit(attempt, token, sheet_for(attempt, seq=2))
 
     assert (len(of_start), len(of_save), len(of_submission)) == (3, 1, 1)
+
+
+# --- cool-down -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_tries(session):
+    contest = builders.make_contest()
+    return builders.open_now(
+        builders.make_round(
+            contest, attempts_allowed=2, cooldown_ms=30 * 60_000, opens_in=timedelta(hours=-5)
+        )
+    )
+
+
+def test_the_next_attempt_waits_for_the_cooldown_and_says_until_when(two_tries):
+    person = builders.make_person(two_tries.contest)
+    first = builders.finish_attempt(person, two_tries, ago=timedelta(minutes=20), took=timedelta(minutes=5))
+
+    with pytest.raises(Conflict) as told:
+        builders.start(person, two_tries)
+
+    may_start = next_start(first.submitted_at, 30 * 60_000)
+    assert "Hai lượt thi cách nhau ít nhất 30 phút" in told.value.sentence
+    assert vn_datetime(may_start) in told.value.sentence
+
+
+def test_after_the_cooldown_the_next_attempt_starts_in_three_statements(two_tries, statements):
+    person = builders.make_person(two_tries.contest)
+    builders.finish_attempt(person, two_tries, ago=timedelta(minutes=50), took=timedelta(minutes=5))
+    token, round_id = token_hash(builders.token_of(person)), two_tries.id
+
+    with statements() as noted:
+        attempts.start(db.session.connection(), token, round_id, data_key=builders.data_key())
+
+    assert len(noted) <= 3
+
+
+def test_an_overdue_attempt_cools_down_from_its_deadline(two_tries):
+    person = builders.make_person(two_tries.contest)
+    builders.start(person, two_tries, ago=timedelta(minutes=30))  # its deadline was 15 minutes ago
+
+    with pytest.raises(Conflict, match="cách nhau ít nhất 30 phút"):
+        builders.start(person, two_tries)
+
+
+def test_a_voided_attempt_does_not_cool_down(two_tries):
+    person = builders.make_person(two_tries.contest)
+    first = builders.finish_attempt(person, two_tries, ago=timedelta(minutes=20), took=timedelta(minutes=5))
+    first.voided_at, first.void_reason = db_now(db.session()), "Mất điện"
+    db.session.commit()
+
+    assert builders.start(person, two_tries).number == 2

@@ -378,8 +378,7 @@ def at_once(live_app, count, work):
 
 @pytest.mark.parametrize("allowed", [1, 3])
 def test_fifty_starts_at_once_give_one_open_attempt(live_app, person, round, allowed):
-    round.attempts_allowed = allowed
-    db.session.commit()
+    builders.change_locked(round, attempts_allowed=allowed)
     tokens, round_id = [builders.token_of(person) for _ in range(5)], round.id
 
     def begin(client, number):
@@ -400,8 +399,7 @@ def test_fifty_starts_at_once_give_one_open_attempt(live_app, person, round, all
 
 
 def test_starts_and_submissions_at_once_never_exceed_the_attempts_allowed(live_app, person, round):
-    round.attempts_allowed = 3
-    db.session.commit()
+    builders.change_locked(round, attempts_allowed=3)
     tokens, round_id = [builders.token_of(person) for _ in range(4)], round.id
 
     def take(client, number):

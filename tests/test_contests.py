@@ -73,9 +73,10 @@ def test_an_older_wording_does_not_come_back_when_the_newest_is_retired(contest)
 
 
 def test_units_ranked_by_points_get_those_of_their_winners(contest):
-    round = builders.open_now(builders.make_round(contest))
+    round = builders.make_round(contest)
     for asked in round.divisions:
         asked.unit_formula = "points"
+    builders.open_now(round)
     division = next(one for one in contest.divisions if one.code == "citizens")
     other = db.session.scalars(select(Unit).where(Unit.code == "09187")).one()
     winner = builders.make_person(contest)

@@ -134,7 +134,7 @@ def test_who_won_officially_in_an_earlier_round_is_skipped_where_the_round_says_
 
     decline(first, everyone[1], organizer)  # counts as not won
     assert [account for _, account in winners(skipping)] == [every[1], every[3], every[4]]
-    skipping.is_skipping_earlier_winners = False
+    builders.change_locked(skipping, is_skipping_earlier_winners=False)
     assert [account for _, account in winners(skipping)] == every[:3]
     assert declines.earlier_winners(db.session(), first) == {}
 

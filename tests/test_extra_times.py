@@ -3,14 +3,14 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from contest import attempts, extra_times, registrations
 from contest.clock import db_now
 from contest.errors import Conflict, NotThere
 from contest.extensions import db
-from contest.models import Attempt, AuditEvent, Contest, ExtraTime, Round
+from contest.models import Attempt, AuditEvent, Contest, ExtraTime
 from contest.rules.timing import deadline
 from contest.security import token_hash
 from tests import builders
@@ -124,7 +124,7 @@ def test_one_that_is_revoked_counts_for_no_further_start(round, person, staff):
     session.expire_all()
 
     assert attempt.extra_ms == 300_000, "what is begun keeps it"
-    session.execute(update(Round).values(attempts_allowed=2))
+    builders.change_locked(round, attempts_allowed=2)
     attempts.submit(session.connection(), token_hash(builders.token_of(person)), attempt.public_id)
     assert builders.start(person, round).extra_ms == 0
     with pytest.raises(Conflict, match="đã được thu hồi"):

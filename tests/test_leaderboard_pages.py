@@ -300,8 +300,7 @@ def test_a_unit_without_rank_is_listed_below_with_the_reason(client, contest):
     assert "Chưa có người dự thi" in rows[2]
 
     for asked in closed.divisions:
-        asked.is_listed_below_threshold = False
-    db.session.commit()
+        builders.change_locked(asked, is_listed_below_threshold=False)
     assert len(table(text(client.get(f"{UNITS}?division=officials")))) == 1
 
 

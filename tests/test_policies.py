@@ -44,6 +44,7 @@ def world(app, request):
     fields |= {"task_id": 0}
     fields |= {"proposal_id": 0, "account_id": 0}
     fields |= {"outage_id": 0, "extra_time_id": 0, "registration_id": 0}
+    fields |= {"contest_id": 0, "division": "citizens", "person_id": 0}
     organizer = builders.make_staff("organizer", "approver")
     people = SimpleNamespace(organizer=organizer, contest=None, fields=fields)
     if phase == "no contest":
@@ -55,6 +56,7 @@ def world(app, request):
     round = builders.make_round(contest)
     fields |= {"slug": contest.slug, "round_id": round.id}
     fields |= builders.make_incidents(round, people.participant, by=organizer)
+    fields |= {"contest_id": contest.id}
     if phase == "planned":
         return people
     builders.open_now(round)

@@ -98,11 +98,13 @@ def test_of_several_attempts_those_left_are_counted(client, contest):
     assert "Bạn còn 2 lượt thi." in text(client.get("/"))
 
 
-def test_a_division_that_the_round_does_not_ask_is_told_so(client, contest, round):
+def test_a_division_that_the_round_does_not_ask_is_told_so(client, contest):
+    round = builders.make_round(contest, prizes=())
     person = builders.make_person(contest)
     asked = db.session.scalars(select(RoundDivision).where(RoundDivision.round_id == round.id)).all()
     db.session.delete(next(one for one in asked if one.division.code == "citizens"))
     db.session.commit()
+    builders.open_now(round)
     builders.sign_in(client, person)
 
     assert big_button(client)[0] == "Xem thể lệ"
@@ -209,8 +211,7 @@ def test_participation_is_not_shown_while_the_round_is_open(client, contest, rou
     assert "sôi nổi" not in page
     assert "Xã Lục Ngạn" not in page
 
-    round.is_leaderboard_live = True
-    db.session.commit()
+    builders.change_locked(round, is_leaderboard_live=True)
     page = text(client.get("/"))
     assert "0,50" in page
     assert "tạm tính" in page
@@ -242,6 +243,7 @@ def test_the_rules_are_those_that_hold(client, contest):
     )
     for asked in round.divisions:
         asked.unit_formula, asked.unit_threshold_percent = "rate_mean", 50
+    db.session.commit()
     builders.open_now(round)
     db.session.commit()
 
@@ -253,6 +255,7 @@ def test_the_rules_are_those_that_hold(client, contest):
         "Mỗi người được thi 3 lượt trong mỗi vòng. Kết quả của lượt cuối cùng được tính.",
         "dự đoán số người trả lời đúng tất cả các câu hỏi trong bảng của mình",
         "Ai có số dự đoán gần với kết quả hơn",
+        "Điều 1. Đối tượng dự thi",
         "Ai nộp bài sớm hơn.",
         "Đơn vị có tỷ lệ dưới 50% được liệt kê bên dưới mà không xếp hạng.",
         "Giải Nhất",
@@ -281,13 +284,14 @@ def test_rounds_with_other_rules_are_told_apart(client, contest):
     builders.make_round(contest, title="Vòng 1")
     builders.make_round(contest, title="Vòng 2", opens_in=timedelta(days=8))
     path = f"/contests/{contest.slug}/rules"
-    assert text(client.get(path)).count(">Số lượt thi<") == 1
+    assert text(client.get(path)).count(". Số lượt thi<") == 1
 
     builders.make_round(contest, title="Chung kết", opens_in=timedelta(days=20), attempts_allowed=2)
 
     page = text(client.get(path))
-    assert page.count(">Số lượt thi<") == 2
-    assert "<b>Vòng 1, Vòng 2</b>" in page
+    assert page.count(". Số lượt thi<") == 2
+    assert "Chương II. Vòng 1, Vòng 2<" in page
+    assert "Chương III. Chung kết<" in page
 
 
 def test_without_a_prediction_question_it_is_no_criterion(client, contest):

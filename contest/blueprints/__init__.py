@@ -3,6 +3,7 @@
 from contest.blueprints import accounts, attempts, contest_standings, health, leaderboards, public
 from contest.blueprints.admin import (
     bank,
+    configuration,
     corrections,
     dashboard,
     declines,
@@ -16,6 +17,7 @@ from contest.blueprints.admin import (
     rounds,
     tasks,
 )
+from contest.blueprints.admin import contests as admin_contests
 
 BLUEPRINTS = (
     health.bp,
@@ -37,4 +39,6 @@ BLUEPRINTS = (
     exclusions.bp,
     declines.bp,
     corrections.bp,
+    admin_contests.bp,
+    configuration.bp,
 )

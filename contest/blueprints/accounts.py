@@ -37,6 +37,7 @@ DAY_FIRST = re.compile(r"([0-9]{1,2})[/. -]([0-9]{1,2})[/. -]([0-9]{4})")
 YEAR_FIRST = re.compile(r"([0-9]{4})[/. -]([0-9]{1,2})[/. -]([0-9]{1,2})")
 DIGITS_ONLY = re.compile(r"([0-9]{2})([0-9]{2})([0-9]{4})")
 SHORT_YEAR = re.compile(r"[0-9]{1,2}[/. -][0-9]{1,2}[/. -][0-9]{2}")
+ELSEWHERE = "elsewhere"
 WELCOME = "Bạn đã đăng ký dự thi. Chúc bạn làm bài tốt."
 WRONG_SIGN_IN = "Số điện thoại hoặc mật khẩu chưa đúng."
 
@@ -169,15 +170,22 @@ class EntryForm(FlaskForm):  # type: ignore[misc]
             SelectChoice("", "Chọn xã, phường"),
             *(SelectChoice(one.code, one.name, {"data-also": old.get(one.id, "")}) for one in communes),
         ]
+        if not all(one.is_residence_required for one in contest.divisions):
+            self.commune.choices.append(SelectChoice(ELSEWHERE, "Cư trú ngoài tỉnh"))
         self.unit.choices = [
             SelectChoice("", "Chọn đơn vị", optgroup="Chưa chọn"),
             *(
                 SelectChoice(one.code, one.name, {"data-also": old.get(one.id, "")}, label)
                 for group, label in GROUPS.items()
                 for one in (*agencies, *communes)
-                if one.group == group
+                if one.group == group and self._is_asked_for(one)
             ),
         ]
+
+    def _is_asked_for(self, unit: Unit) -> bool:
+        """Whether people of this unit may take part anywhere by their unit."""
+        by_unit = [one for one in self.divisions.values() if one.unit_kind != "commune"]
+        return any(registrations.is_admitted(one, unit) for one in by_unit) or not by_unit
 
     def validate_division(self, field: Field) -> None:
         """Refuse a division that the contest does not have."""
@@ -185,7 +193,12 @@ class EntryForm(FlaskForm):  # type: ignore[misc]
             raise ValidationError("Bạn hãy chọn một bảng thi trong danh sách.")
 
     def validate_commune(self, field: Field) -> None:
-        """Refuse what is no commune."""
+        """Refuse what is no commune, and a residence elsewhere where the division asks for one here."""
+        if field.data == ELSEWHERE:
+            division = self.divisions.get(self.division.data)
+            if division and division.is_residence_required:
+                raise ValidationError(f"Bảng {division.name} dành cho người cư trú trong tỉnh.")
+            return
         unit = self.units.get(field.data)
         if unit is None or unit.kind != "commune":
             raise ValidationError("Bạn hãy chọn xã, phường nơi cư trú trong danh sách.")
@@ -205,7 +218,7 @@ class EntryForm(FlaskForm):  # type: ignore[misc]
             self.contest,
             division_id=self.divisions[self.division.data].id,
             unit_id=unit.id if unit else None,
-            commune_id=self.units[self.commune.data].id,
+            commune_id=None if self.commune.data == ELSEWHERE else self.units[self.commune.data].id,
             now=self.now,
         )
 
@@ -325,10 +338,15 @@ def _enter_signed_in(contest: Contest, *, now: datetime) -> ResponseReturnValue:
     form = EntryForm(_posted())
     form.offer(contest, now=now)
     if form.validate_on_submit():
-        form.enter(current_user.account)
-        db.session.commit()
-        flash(WELCOME, "success")
-        return redirect(landing, 303)
+        try:
+            form.enter(current_user.account)
+        except BadInput as error:
+            db.session.rollback()
+            form.take(error)
+        else:
+            db.session.commit()
+            flash(WELCOME, "success")
+            return redirect(landing, 303)
     page = render_template("accounts/register.html", form=form, contest=contest, target=None)
     return page, 422 if form.errors else 200
 

@@ -21,6 +21,7 @@ from contest.documents.qr import qr_svg
 from contest.errors import BadInput, Conflict, NotThere, TooSoon, TryAgain
 from contest.extensions import db
 from contest.models import Attempt, Round
+from contest.receipts import receipt_facts
 from contest.rules.exclusions import KINDS
 from contest.rules.prediction import read_count, read_percentage
 from contest.rules.scoring import POINT
@@ -377,5 +378,5 @@ def _own_attempt(public_id: str) -> Attempt:
 
 
 def _digest(attempt: Attempt) -> str:
-    facts = attempts.receipt_facts(attempt)
+    facts = receipt_facts(attempt)
     return receipt_digest(current_app.config["CONTEST"].data_key, facts)

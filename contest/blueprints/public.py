@@ -1,7 +1,7 @@
 """What everybody reads: the landing page, the rules, and what happens to people's data."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
@@ -11,10 +11,21 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
+from werkzeug import Response
 
-from contest import accounts, contests, leaderboards, registrations, resits
+from contest import (
+    accounts,
+    contest_settings,
+    contests,
+    headcounts,
+    leaderboards,
+    registrations,
+    resits,
+    round_settings,
+)
 from contest.clock import db_now
 from contest.contests import Phase
+from contest.errors import NotThere
 from contest.extensions import db
 from contest.formatting import vn_datetime, vn_duration, vn_number
 from contest.models import (
@@ -29,8 +40,10 @@ from contest.models import (
     RoundDivision,
     UnitStanding,
 )
+from contest.models.units import GROUPS
+from contest.rules.articles import chapters
 from contest.rules.eligibility import GUARDIAN_AGE
-from contest.rules.explaining import CRITERIA_IN_WORDS
+from contest.rules.timing import next_start
 
 bp = Blueprint("public", __name__)
 
@@ -60,7 +73,7 @@ def landing() -> ResponseReturnValue:
 @bp.get("/contests/<slug>")
 def contest_page(slug: str) -> ResponseReturnValue:
     """The page of one contest."""
-    return _contest_page(contests.find_contest(db.session(), slug))
+    return _contest_page(contests.find_contest(db.session(), slug, with_drafts=_is_staff()))
 
 
 def _contest_page(contest: Contest) -> ResponseReturnValue:
@@ -146,13 +159,19 @@ def _step_to_sit(round: Round, entry: Registration, asked: Sequence[RoundDivisio
             f"Bạn đang làm dở một bài, hết giờ lúc {vn_datetime(sitting.deadline_at)}. Bài đã lưu vẫn còn.",
         )
     left = round.attempts_allowed - len(tries)
+    handed_in = tries[-1].submitted_at if tries else None
+    next_at = next_start(handed_in, round.cooldown_ms)
     if left > 0 and round.paused_until is not None and now < round.paused_until:
         rules = url_for("public.rules", slug=round.contest.slug)
         return Step("Xem thể lệ", rules, f"Vòng thi tạm dừng đến {vn_datetime(round.paused_until)}.")
+    if left > 0 and next_at is not None and now < next_at:
+        result = url_for("attempts.result", public_id=tries[-1].public_id)
+        return Step(
+            "Xem kết quả", result, f"Bạn còn {left} lượt thi, bắt đầu được từ {vn_datetime(next_at)}."
+        )
     if left > 0:
         short = f"{_size(mine)} câu trong {vn_duration(round.duration_ms)}. Bạn còn {left} lượt thi."
         return Step("Vào thi", url_for("attempts.start", round_id=round.id), short, is_start=True)
-    handed_in = tries[-1].submitted_at
     return Step(
         "Xem kết quả",
         url_for("attempts.result", public_id=tries[-1].public_id),
@@ -258,55 +277,40 @@ def _lines(rows: Sequence[UnitStanding]) -> list[dict[str, Any]]:
 # --- the rules -----------------------------------------------------------------------------------
 
 
-@dataclass
-class Terms:
-    """What holds alike in several rounds."""
-
-    rounds: list[Round] = field(default_factory=list)
-    asked: Sequence[RoundDivision] = ()
-    prizes: Sequence[Prize] = ()
-
-
 @bp.get("/contests/<slug>/rules")
 def rules(slug: str) -> ResponseReturnValue:
     """The rules, generated from what the contest is really run by."""
-    contest = contests.find_contest(db.session(), slug)
-    asked, prizes = _asked(contest), _prizes(contest)
-    by_key: dict[object, Terms] = {}
-    for round in contest.rounds:
-        key = _terms_key(round, asked[round.id], prizes[round.id])
-        terms = by_key.setdefault(key, Terms(asked=asked[round.id], prizes=prizes[round.id]))
-        terms.rounds.append(round)
+    session = db.session()
+    contest = contests.find_contest(session, slug, with_drafts=_is_staff())
+    rounds = round_settings.settings_of_rounds(session, [round.id for round in contest.rounds])
     return render_template(
         "public/rules.html",
         contest=contest,
-        minimum_age=max(contest.minimum_age, GUARDIAN_AGE),
-        all_terms=list(by_key.values()),
-        size=_size,
-        criteria=CRITERIA_IN_WORDS,
+        chapters=chapters(contest_settings.settings_of_contest(contest), rounds, GROUPS),
+        roman=("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X"),
+        names={one.code: one.name for one in contest.divisions},
         pools=_pools(contest),
         seeds={round.id: _seed(round) for round in contest.rounds},
+        sources=headcounts.sources(session, contest) if contest.headcounts_locked_at else (),
     )
 
 
-def _terms_key(round: Round, asked: Sequence[RoundDivision], prizes: Sequence[Prize]) -> object:
-    """Return what tells the rules of two rounds apart."""
-    return (
-        (round.duration_ms, round.grace_ms, round.attempts_allowed, round.counts, round.is_partial),
-        (round.score_shown, round.is_leaderboard_live),
-        tuple(
-            (
-                one.division_id,
-                _size(one),
-                tuple(one.chain),
-                (one.prediction_counted, one.prediction_over),
-                (one.unit_formula, one.unit_threshold_percent, one.unit_minimum_headcount),
-                one.is_listed_below_threshold,
-            )
-            for one in asked
-        ),
-        tuple((one.division_id, one.title, one.count, one.worth, one.unit_points) for one in prizes),
+@bp.get("/contests/<slug>/headcounts.csv")
+def headcounts_file(slug: str) -> ResponseReturnValue:
+    """The locked headcounts, byte for byte as their digest was made."""
+    contest = contests.find_contest(db.session(), slug)
+    if contest.headcounts_locked_at is None:
+        raise NotThere("Số người của các đơn vị chưa được công bố.")
+    content = headcounts.write(db.session(), contest, only_known=True)
+    return Response(
+        content,
+        mimetype="text/csv",
+        headers={"Content-Disposition": f'attachment; filename="so-nguoi-{contest.slug}.csv"'},
     )
+
+
+def _is_staff() -> bool:
+    return bool(current_user.is_authenticated and current_user.is_staff)
 
 
 def _pools(contest: Contest) -> Mapping[int, list[Any]]:

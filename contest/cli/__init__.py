@@ -49,6 +49,7 @@ def _add_commands() -> None:
     from contest.cli.rounds import round_group
     from contest.cli.run import run
     from contest.cli.setup import doctor, migrate, seed_demo
+    from contest.cli.units import units_group
 
     for command in (
         run,
@@ -61,6 +62,7 @@ def _add_commands() -> None:
         create_staff,
         round_group,
         bank_group,
+        units_group,
     ):
         main.add_command(command)
 

@@ -1,14 +1,15 @@
 """Rounds from the command line."""
 
+import json
 import time
 
 import click
 from flask import current_app
 from sqlalchemy import select
 
-from contest import contests, jobs, publishing, regrading
+from contest import contests, jobs, publishing, readiness, regrading
 from contest.cli import with_app
-from contest.clock import db_now
+from contest.clock import LOCAL_ZONE, db_now
 from contest.extensions import db
 from contest.models import Round
 from contest.security import new_round_seed
@@ -22,7 +23,9 @@ def round_group() -> None:
 def find_round(number: int, slug: str | None) -> Round:
     """Return a round of a contest by its number; of the newest contest if none is named."""
     session = db.session()
-    contest = contests.find_contest(session, slug) if slug else contests.current_contest(session)
+    contest = (
+        contests.find_contest(session, slug, with_drafts=True) if slug else contests.current_contest(session)
+    )
     round_id = session.scalar(
         select(Round.id).where(Round.contest_id == (contest.id if contest else 0), Round.number == number)
     )
@@ -31,6 +34,52 @@ def find_round(number: int, slug: str | None) -> Round:
 
 _number = click.argument("number", type=int)
 _slug = click.option("--contest", "slug", help="The contest's address; without it the newest.")
+
+
+@round_group.command("list")
+@_slug
+@click.option("--json", "as_json", is_flag=True, help="Print the rounds as JSON.")
+@with_app
+def list_rounds(slug: str | None, as_json: bool) -> None:
+    """Print the rounds of a contest: number, phase, times, title."""
+    session = db.session()
+    contest = (
+        contests.find_contest(session, slug, with_drafts=True) if slug else contests.current_contest(session)
+    )
+    now = db_now(session)
+    rows = [
+        {
+            "number": round.number,
+            "phase": contests.phase(round, now=now).value,
+            "opens_at": round.opens_at.astimezone(LOCAL_ZONE).isoformat(),
+            "closes_at": round.closes_at.astimezone(LOCAL_ZONE).isoformat(),
+            "is_locked": round.opened_at is not None,
+            "commitment": round.seed_commitment,
+            "title": round.title,
+        }
+        for round in (contest.rounds if contest else ())
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    for row in rows:
+        click.echo(
+            f"{row['number']:3}  {row['phase']:13}{row['opens_at']}  {row['closes_at']}  {row['title']}"
+        )
+
+
+@round_group.command("check")
+@_number
+@_slug
+@with_app
+def check(number: int, slug: str | None) -> None:
+    """Print the go/no-go list of round NUMBER; exits with 1 if a red line keeps it from being opened."""
+    session = db.session()
+    found = readiness.checks(session, find_round(number, slug), now=db_now(session))
+    for one in found:
+        click.echo(f"{one.kind:8} {one.title}: {one.text}")
+    if any(one.kind == "error" for one in found):
+        raise SystemExit(1)
 
 
 @round_group.command("open")

@@ -23,6 +23,7 @@ from contest import (
     attempts,
     bank,
     contests,
+    headcounts,
     leaderboards,
     publishing,
     registrations,
@@ -112,6 +113,9 @@ def seed(session: Session, *, data_key: str, progress: Callable[[int], object]) 
     contest = _contest(session, now)
     demo = _Demo(session, data_key, random, now, time.monotonic(), contest, password_hash, [])
     first, second = contest.rounds[:2]
+    _register_people(demo)
+    _set_headcounts(demo)
+    headcounts.lock(session, contest, now=first.opens_at - timedelta(days=2), actor_id=organizer.id)
     for round in (first, second):
         contests.open_round(
             session,
@@ -121,8 +125,6 @@ def seed(session: Session, *, data_key: str, progress: Callable[[int], object]) 
             now=first.opens_at - timedelta(days=1),
             actor_id=organizer.id,
         )
-    _register_people(demo)
-    _set_headcounts(demo)
     for person, _, token in demo.people[:PEOPLE]:
         _take(demo, first, person, token, _moment(random, first, first.closes_at))
         progress(1)
@@ -182,7 +184,7 @@ def _fill_units(session: Session) -> None:
 
 
 def _contest(session: Session, now: datetime) -> Contest:
-    contest = Contest(slug=SLUG, title=TITLE, summary=SUMMARY, minimum_age=16, headcounts_locked_at=now)
+    contest = Contest(slug=SLUG, title=TITLE, summary=SUMMARY, minimum_age=16, announced_at=now)
     contest.divisions = [
         Division(code="officials", name="Cán bộ, công chức, viên chức", position=1, unit_kind="any"),
         Division(code="citizens", name="Người dân", position=2, unit_kind="commune"),

@@ -4,7 +4,16 @@ from contest.models.accounts import Account, Consent, RoleGrant, Session
 from contest.models.attempts import Attempt
 from contest.models.audit import AuditEvent
 from contest.models.bank import BankImport, BankItem, ItemVersion
-from contest.models.contests import Contest, Division, Pool, Prize, Registration, Round, RoundDivision
+from contest.models.contests import (
+    Contest,
+    Division,
+    Pool,
+    Prize,
+    Registration,
+    Round,
+    RoundDivision,
+    UnrankedPerson,
+)
 from contest.models.incidents import ExtraTime, Heartbeat, Outage, OutageDecision, Resit
 from contest.models.integrity import Correction, Decline, Exclusion
 from contest.models.proposals import Proposal
@@ -46,4 +55,5 @@ __all__ = [
     "Unit",
     "UnitAlias",
     "UnitStanding",
+    "UnrankedPerson",
 ]

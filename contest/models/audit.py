@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from contest.extensions import Base
@@ -14,7 +14,7 @@ class AuditEvent(Base):
     """Who did what to which thing, with before, after and why; chained to the event before it."""
 
     __tablename__ = "audit_events"
-    __table_args__ = (UniqueConstraint("previous_hash"),)
+    __table_args__ = (UniqueConstraint("previous_hash"), Index("ix_audit_events_subject", "subject"))
 
     # Without gaps, from 1: the place in the chain.
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)

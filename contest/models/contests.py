@@ -15,14 +15,27 @@ class Contest(Base):
     """A contest of several rounds."""
 
     __tablename__ = "contests"
-    __table_args__ = (UniqueConstraint("slug"), CheckConstraint("minimum_age >= 0", name="minimum_age"))
+    __table_args__ = (
+        UniqueConstraint("slug"),
+        CheckConstraint("minimum_age >= 0", name="minimum_age"),
+        CheckConstraint(
+            "headcounts_sha256 IS NULL OR headcounts_locked_at IS NOT NULL",
+            name="headcounts_locked_with_digest",
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     slug: Mapped[str]
     title: Mapped[str]
     summary: Mapped[str]
     minimum_age: Mapped[int]
+    # From here on the public sees it, and its rules.
+    announced_at: Mapped[datetime | None]
     headcounts_locked_at: Mapped[datetime | None]
+    # Of the headcounts as they were locked, published on the rules page.
+    headcounts_sha256: Mapped[str | None]
+    # Counts the saved changes of the configuration, so that of two people at once the second is told.
+    configuration_version: Mapped[int] = mapped_column(server_default="1")
     # Whether people are also ranked over all its rounds.
     has_standing: Mapped[bool] = mapped_column(server_default="false")
     # The closed rounds it was last made of, each with the moment of its ranking: [[3, "2026-…"], …]
@@ -40,6 +53,7 @@ class Division(Base):
     __table_args__ = (
         UniqueConstraint("contest_id", "code"),
         CheckConstraint("unit_kind IN ('commune', 'any')", name="known_unit_kind"),
+        CheckConstraint("unit_kind <> 'commune' OR is_residence_required", name="residents_reside"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -47,8 +61,11 @@ class Division(Base):
     code: Mapped[str]
     name: Mapped[str]
     position: Mapped[int]
-    # Which units its people may take part for.
+    # Which units its people may take part for, and of which groups; no group named: of all.
     unit_kind: Mapped[str]
+    unit_groups: Mapped[list[Any]] = mapped_column(server_default="[]")
+    # Whether its people must live in a commune of the province.
+    is_residence_required: Mapped[bool] = mapped_column(server_default="true")
 
     contest: Mapped[Contest] = relationship(back_populates="divisions")
 
@@ -98,8 +115,9 @@ class Round(Base):
     # The same for the lots' key; None: the seed is the key.
     lot_text_source: Mapped[str | None]
     lot_text: Mapped[str | None]
+    # The secret: the round seed itself, or what it is mixed from with the public text.
     seed_sealed: Mapped[bytes | None]
-    # SHA-256 of the seed, lower-case hex, published before opening.
+    # SHA-256 of the secret, lower-case hex, published before opening.
     seed_commitment: Mapped[str | None]
     committed_at: Mapped[datetime | None]
     # Pools frozen, configuration locked; attempts start from opens_at on.
@@ -112,6 +130,8 @@ class Round(Base):
     ranked_at: Mapped[datetime | None]
     # While a pause lasts nobody starts; the pause itself is an outage of this round.
     paused_until: Mapped[datetime | None]
+    # Counts the saved changes of the configuration.
+    configuration_version: Mapped[int] = mapped_column(server_default="1")
 
     contest: Mapped[Contest] = relationship(back_populates="rounds")
     divisions: Mapped[list["RoundDivision"]] = relationship(
@@ -138,6 +158,8 @@ class RoundDivision(Base):
     division_id: Mapped[int] = mapped_column(ForeignKey("divisions.id"))
     # [{"topic": "T1", "level": "NB", "count": 2, "tags": []}, …] in the order drawn
     specification: Mapped[list[Any]]
+    # Codes of items that are left out of the pool.
+    barred: Mapped[list[Any]] = mapped_column(server_default="[]")
     chain: Mapped[list[Any]]
     # None: no prediction question.
     prediction_counted: Mapped[str | None]
@@ -210,12 +232,33 @@ class Registration(Base):
     division_id: Mapped[int] = mapped_column(ForeignKey("divisions.id"))
     # The unit that the person counts for.
     unit_id: Mapped[int] = mapped_column(ForeignKey("units.id"))
-    # Where the person lives.
-    commune_id: Mapped[int] = mapped_column(ForeignKey("units.id"))
+    # Where the person lives; None: outside the province.
+    commune_id: Mapped[int | None] = mapped_column(ForeignKey("units.id"))
     registered_at: Mapped[datetime] = mapped_column(server_default=func.statement_timestamp())
 
     contest: Mapped[Contest] = relationship()
     account: Mapped[Account] = relationship()
     division: Mapped[Division] = relationship()
     unit: Mapped[Unit] = relationship(foreign_keys=[unit_id])
-    commune: Mapped[Unit] = relationship(foreign_keys=[commune_id])
+    commune: Mapped[Unit | None] = relationship(foreign_keys=[commune_id])
+
+
+class UnrankedPerson(Base):
+    """Somebody named by the organizers as one of them: may play, is not ranked. Found by the phone's tag."""
+
+    __tablename__ = "unranked_people"
+    __table_args__ = (
+        UniqueConstraint("contest_id", "login_tag"),
+        CheckConstraint("note <> ''", name="has_note"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    contest_id: Mapped[int] = mapped_column(ForeignKey("contests.id"))
+    login_tag: Mapped[bytes]
+    # Who that is and why, for the organizers; the phone itself is not kept.
+    note: Mapped[str]
+    added_by_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    added_at: Mapped[datetime] = mapped_column(server_default=func.statement_timestamp())
+
+    contest: Mapped[Contest] = relationship()
+    added_by: Mapped[Account] = relationship()

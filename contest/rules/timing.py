@@ -40,3 +40,15 @@ def duration_ms(
     """
     taken = (min(submitted_at, deadline_at) - started_at) // MICROSECOND - outage_ms * 1000
     return max(0, taken * duration_ms // ((duration_ms + extra_ms) * 1000))
+
+
+def next_start(last_submitted_at: datetime | None, cooldown_ms: int) -> datetime | None:
+    """Return from when on a person may start again, to the full minute, so that the time told holds.
+
+    None: at once.
+    """
+    if last_submitted_at is None or not cooldown_ms:
+        return None
+    at = last_submitted_at + timedelta(milliseconds=cooldown_ms)
+    whole = at.replace(second=0, microsecond=0)
+    return at if at == whole else whole + timedelta(minutes=1)

@@ -20,8 +20,11 @@ from question_bank.draw import (
     PoolItem,
     Stream,
     draw_paper,
+    lot_key,
     lot_number,
     paper_seed,
+    required_code,
+    round_seed,
     shortfalls,
 )
 
@@ -458,3 +461,21 @@ def test_the_words_of_the_worked_example_are_right():
     assert len(steps) == 7
     for word, n, remainder in steps:
         assert (f"{words.word():016x}", int(word, 16) % int(n)) == (word, int(remainder))
+
+
+# --- public texts and required items -------------------------------------------------------------
+
+
+def test_a_public_text_is_mixed_in_as_the_rules_say():
+    secret = bytes(range(32))
+    decomposed = "  Gia\u0309i 12\n"
+
+    assert round_seed(secret, None) == secret
+    assert round_seed(secret, decomposed) == hashlib.sha256(secret + "Giải 12".encode()).digest()
+    assert lot_key(secret, None) == secret
+    assert lot_key(secret, decomposed) == hashlib.sha256("Giải 12".encode()).digest()
+
+
+def test_a_required_items_cell_is_known_by_its_tag():
+    assert required_code(Cell("T1", "NB", 1, frozenset({"code:T1-001"}))) == "T1-001"
+    assert required_code(Cell("T1", "NB", 1, frozenset({"luật"}))) is None

@@ -7,16 +7,17 @@ from datetime import datetime
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 from werkzeug import Response
 
-from contest import contests, dashboards, leaderboards, pools
+from contest import contests, dashboards, headcounts, leaderboards, pools, readiness, round_settings
 from contest.clock import db_now
 from contest.contests import Phase
 from contest.extensions import db
 from contest.formatting import vn_number
-from contest.models import Headcount, Pool, Prize, Publication, Round, RoundDivision, Unit
+from contest.models import AuditEvent, Pool, Prize, Publication, Round, RoundDivision
+from contest.rules import wording
 from contest.rules.explaining import CRITERIA_IN_WORDS
 from contest.security import new_round_seed
 from question_bank.draw import Cell, PoolItem, shortfalls
@@ -27,6 +28,7 @@ bp = Blueprint("admin_rounds", __name__, url_prefix="/admin")
 ROUND = "/rounds/<int(max=2147483647):round_id>"
 
 LONGEST_REASON = 300
+HISTORY_SHOWN = 20
 LEVEL_NAMES = {"NB": "Nhận biết", "TH": "Thông hiểu", "VD": "Vận dụng"}
 
 
@@ -38,7 +40,6 @@ def show(round_id: int) -> ResponseReturnValue:
     round = contests.find_round(session, round_id)
     state = dashboards.state_of(session, round, now=now)
     matrices = _matrices(round, now=now)
-    headcounts = _headcounts(round)
     return render_template(
         "admin/rounds/show.html",
         contest=round.contest,
@@ -47,7 +48,10 @@ def show(round_id: int) -> ResponseReturnValue:
         steps=_steps(round),
         is_asked=request.args.get("step") == state.step.value,
         matrices=matrices,
-        headcounts=headcounts,
+        headcounts=headcounts.known(session, [asked.division for asked in round.divisions]),
+        history=_history(round),
+        changed=wording.changed,
+        sentences=wording.of_round(round_settings.settings_of_round(session, round)),
         pools=_frozen(round),
         prizes=session.scalars(
             select(Prize)
@@ -55,7 +59,7 @@ def show(round_id: int) -> ResponseReturnValue:
             .order_by(Prize.position)
             .options(joinedload(Prize.division))
         ).all(),
-        checks=_checks(round, matrices, headcounts, now=now) if state.phase is Phase.PLANNED else (),
+        checks=readiness.checks(session, round, now=now) if round.opened_at is None else (),
         counts=dashboards.counts(session, round.id) if state.phase is Phase.OPEN else None,
         people=dashboards.divisions(session, round.id) if state.phase is Phase.CLOSED else (),
         levels=[(level, LEVEL_NAMES[level]) for level in LEVELS],
@@ -127,6 +131,18 @@ def _steps(round: Round) -> list[tuple[str, datetime | None]]:
     ]
 
 
+def _history(round: Round) -> Sequence[AuditEvent]:
+    """Return the saved changes of a round's configuration, the newest first."""
+    actions = ("round.create", "round.configure", "round.seed_text", "round.lot_text")
+    return db.session.scalars(
+        select(AuditEvent)
+        .where(AuditEvent.subject == f"round/{round.id}", AuditEvent.action.in_(actions))
+        .order_by(AuditEvent.id.desc())
+        .limit(HISTORY_SHOWN)
+        .options(joinedload(AuditEvent.actor))
+    ).all()
+
+
 # --- the specification beside the pool -----------------------------------------------------------
 
 
@@ -192,85 +208,3 @@ def _frozen(round: Round) -> Sequence[Pool]:
     return db.session.scalars(
         select(Pool).where(Pool.round_id == round.id).order_by(Pool.division_id, Pool.version)
     ).all()
-
-
-# --- ready to open? ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class HeadcountsOfDivision:
-    """How many of a division's units have a headcount, how many people that makes, and by which sources."""
-
-    units: int
-    known: int
-    people: int
-    sources: Sequence[str]
-
-
-def _headcounts(round: Round) -> dict[int, HeadcountsOfDivision]:
-    """Return what is known of the headcounts of each division by its id."""
-    units = dict(db.session.execute(select(Unit.kind, func.count()).group_by(Unit.kind)).all())
-    rows = db.session.execute(
-        select(
-            Headcount.division_id,
-            func.count().label("known"),
-            func.sum(Headcount.headcount).label("people"),
-            func.array_agg(Headcount.source.distinct()).label("sources"),
-        )
-        .where(Headcount.division_id.in_([asked.division_id for asked in round.divisions]))
-        .group_by(Headcount.division_id)
-    )
-    known = {row.division_id: row for row in rows}
-    found = {}
-    for asked in round.divisions:
-        row = known.get(asked.division_id)
-        of_communes = asked.division.unit_kind == "commune"
-        found[asked.division_id] = HeadcountsOfDivision(
-            units=units.get("commune", 0) if of_communes else sum(units.values()),
-            known=row.known if row else 0,
-            people=row.people if row else 0,
-            sources=row.sources if row else (),
-        )
-    return found
-
-
-def _checks(
-    round: Round,
-    matrices: Sequence[Matrix],
-    headcounts: Mapping[int, HeadcountsOfDivision],
-    *,
-    now: datetime,
-) -> list[tuple[str, str, str]]:
-    """Return what must be (error) or should be (warning) in order before opening: kind, title, words."""
-    checks = [_check_of_items(matrix) for matrix in matrices]
-    for asked in round.divisions:
-        known = headcounts[asked.division_id]
-        missing = known.units - known.known
-        words = f"{vn_number(known.known)}/{vn_number(known.units)} đơn vị có số người."
-        if missing > 0:
-            words += " Đơn vị không có số người không được xếp hạng."
-        checks.append(
-            ("warning" if missing > 0 else "success", f"Số người của đơn vị, {asked.division.name}", words)
-        )
-    if round.seed_commitment:
-        checks.append(("success", "Cam kết hạt giống", "Đã có, công bố trước giờ mở."))
-    else:
-        checks.append(("success", "Cam kết hạt giống", "Được tạo và công bố ngay khi bấm mở."))
-    if now >= round.closes_at:
-        checks.append(("error", "Thời gian", "Vòng thi đã qua thời điểm đóng."))
-    elif now >= round.opens_at:
-        checks.append(("warning", "Thời gian", "Đã qua giờ mở; người dự thi vào được ngay khi bấm mở."))
-    else:
-        checks.append(("success", "Thời gian", "Mở trước giờ thi; chưa ai vào được trước giờ đã công bố."))
-    return checks
-
-
-def _check_of_items(matrix: Matrix) -> tuple[str, str, str]:
-    title = f"Câu hỏi, {matrix.asked.division.name}"
-    if not matrix.short:
-        return ("success", title, f"{vn_number(matrix.in_pool)} câu phù hợp cho đề {matrix.total} câu.")
-    lacks = "; ".join(
-        f"{cell.topic}, {LEVEL_NAMES.get(cell.level, cell.level).lower()}: cần {cell.count}, có {sure}"
-        for cell, sure in matrix.short
-    )
-    return ("error", title, f"Chưa đủ: {lacks}.")

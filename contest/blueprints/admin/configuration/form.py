@@ -1,0 +1,387 @@
+"""The forms of a round: what an official types, and the settings that it makes."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+from flask_wtf import FlaskForm
+from werkzeug.datastructures import MultiDict
+from wtforms import BooleanField, RadioField, SelectField
+from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
+from wtforms.validators import AnyOf, InputRequired
+
+from contest.fields import LineField, MomentField, WholeField, whole
+from contest.rules.configuration import (
+    COUNTS,
+    FORMULAS,
+    MINUTE_MS,
+    DivisionSettings,
+    PrizeSettings,
+    RoundSettings,
+)
+from contest.rules.explaining import CRITERIA_IN_WORDS
+from contest.rules.prediction import COUNTED
+from question_bank.draw import REQUIRED, Cell, required_code
+from question_bank.items import LEVELS, TOPICS
+from question_bank.text import clean_text
+
+SECOND_MS = 1000
+BLANK_CELLS, BLANK_PRIZES = 3, 4
+MOST_ROWS = 60
+LONGEST_TAG, LONGEST_TYPED = 40, 300
+FILL_IN = "Bạn hãy điền mục này."
+CHOOSE = "Bạn hãy chọn trong danh sách."
+
+
+def _choices(names: Mapping[str, str]) -> list[Any]:
+    return [SelectChoice(value, name) for value, name in names.items()]
+
+
+class SettingsForm(FlaskForm):  # type: ignore[misc]
+    """A form that makes settings; what they refuse is told at the field it belongs to."""
+
+    form_errors: list[str]
+
+    def take(self, problems: Mapping[str, str]) -> None:
+        """Show what was refused beside its field, the rest above the form."""
+        self.form_errors = list(self.form_errors or [])
+        for name, sentence in problems.items():
+            if name in self:
+                self[name].errors = [*self[name].errors, sentence]
+            else:
+                self.form_errors.append(sentence)
+
+    def typed(self, name: str, otherwise: Any) -> Any:
+        """Return what a box of a validated form holds, or something else where that can't be used."""
+        data = self[name].data
+        return otherwise if data is None or self[name].errors else data
+
+
+class RoundForm(SettingsForm):
+    """When a round is, how often one sits, what is shown, where public random texts come from."""
+
+    title = LineField("Tên vòng thi", [InputRequired(FILL_IN)])
+    number = WholeField("Số thứ tự", [InputRequired(FILL_IN)])
+    opens_at = MomentField("Mở lúc", [InputRequired(FILL_IN)], description="Ví dụ 08:00 ngày 30/11/2026.")
+    closes_at = MomentField("Đóng lúc", [InputRequired(FILL_IN)])
+    duration_ms = WholeField("Thời gian làm bài (phút)", [InputRequired(FILL_IN)])
+    grace_ms = WholeField("Chờ bài về máy chủ (giây)", [InputRequired(FILL_IN)])
+    attempts_allowed = WholeField("Số lượt thi của mỗi người", [InputRequired(FILL_IN)])
+    counts = SelectField(
+        "Lượt được tính",
+        [InputRequired(FILL_IN), AnyOf(COUNTS, CHOOSE)],
+        choices=_choices({"best": "Lượt tốt nhất", "first": "Lượt đầu tiên", "last": "Lượt cuối cùng"}),
+        validate_choice=False,
+    )
+    cooldown_ms = WholeField("Khoảng cách giữa hai lượt (phút)", [InputRequired(FILL_IN)])
+    is_partial = BooleanField("Tính điểm từng phần cho câu có nhiều đáp án")
+    score_shown = RadioField(
+        "Người dự thi thấy điểm của mình",
+        [InputRequired(FILL_IN), AnyOf(("at_once", "after_closing"), CHOOSE)],
+        choices=_choices({"at_once": "Ngay khi bài được chấm", "after_closing": "Sau khi vòng thi đóng"}),
+        validate_choice=False,
+    )
+    is_leaderboard_live = BooleanField("Hiện bảng xếp hạng tạm tính trong thời gian thi")
+    is_skipping_earlier_winners = BooleanField("Không xét giải cho người đã đạt giải ở vòng trước")
+    seed_text_source = LineField(
+        "Nguồn văn bản ngẫu nhiên trộn vào hạt giống",
+        description="Ví dụ: kết quả xổ số miền Bắc mở thưởng ngày 29/11/2026. Để trống nếu không dùng.",
+    )
+    lot_text_source = LineField(
+        "Nguồn văn bản ngẫu nhiên dùng để bốc thăm", description="Để trống nếu bốc thăm bằng hạt giống."
+    )
+
+    # How many milliseconds make one of what is typed.
+    UNITS: ClassVar[Mapping[str, int]] = {
+        "duration_ms": MINUTE_MS,
+        "grace_ms": SECOND_MS,
+        "cooldown_ms": MINUTE_MS,
+    }
+
+    def show(self, settings: RoundSettings) -> None:
+        """Put settings into the boxes."""
+        for box in self.boxes():
+            value = getattr(settings, box)
+            self[box].data = value // self.UNITS[box] if box in self.UNITS else value
+
+    def settings(self, present: RoundSettings) -> RoundSettings:
+        """Return the settings that the boxes make; what can't be read is left as it is."""
+        made: dict[str, Any] = {}
+        for box in self.boxes():
+            value = self.typed(box, None)
+            if value is not None:
+                made[box] = value * self.UNITS[box] if box in self.UNITS else value
+        for box in ("seed_text_source", "lot_text_source"):
+            made[box] = made.get(box) or None
+        return replace(present, **made)
+
+    def boxes(self) -> Iterator[str]:
+        """Yield the names of the settings that have a box here."""
+        return (one.name for one in self if one.name != "csrf_token")
+
+
+class DivisionForm(SettingsForm):
+    """How a division's people and units are ranked, and what they predict."""
+
+    prediction_counted = SelectField(
+        "Câu dự đoán",
+        [AnyOf(("", *COUNTED), CHOOSE)],
+        choices=_choices(
+            {
+                "": "Không có",
+                "people": "Số người dự thi",
+                "full": "Số người đúng tất cả các câu",
+                "percentage": "Tỷ lệ phần trăm người đúng tất cả các câu",
+            }
+        ),
+        validate_choice=False,
+    )
+    prediction_over = SelectField(
+        "Đếm trong phạm vi",
+        [InputRequired(FILL_IN), AnyOf(("division", "round"), CHOOSE)],
+        choices=_choices({"division": "Bảng này", "round": "Cả vòng, tính chung các bảng"}),
+        validate_choice=False,
+    )
+    unit_formula = SelectField(
+        "Cách xếp hạng đơn vị",
+        [InputRequired(FILL_IN), AnyOf(FORMULAS, CHOOSE)],
+        choices=_choices(
+            {
+                "rate": "Tỷ lệ tham gia",
+                "rate_mean": "Tỷ lệ tham gia × điểm trung bình",
+                "points": "100 × tỷ lệ tham gia + điểm của các giải",
+            }
+        ),
+        validate_choice=False,
+    )
+    unit_threshold_percent = WholeField("Ngưỡng tỷ lệ tham gia (%)", [InputRequired(FILL_IN)])
+    unit_minimum_headcount = WholeField("Đơn vị có ít nhất (người)", [InputRequired(FILL_IN)])
+    is_listed_below_threshold = BooleanField("Liệt kê cả đơn vị dưới ngưỡng, không xếp hạng")
+
+    BOXES = (
+        "prediction_counted",
+        "prediction_over",
+        "unit_formula",
+        "unit_threshold_percent",
+        "unit_minimum_headcount",
+        "is_listed_below_threshold",
+    )
+
+    def show(self, settings: DivisionSettings) -> None:
+        """Put settings into the boxes."""
+        for box in self.BOXES:
+            self[box].data = getattr(settings, box)
+        self.prediction_counted.data = settings.prediction_counted or ""
+        for place, name in enumerate(settings.chain, start=1):
+            self[f"chain_{name}"].data = place
+
+    def settings(self, present: DivisionSettings) -> DivisionSettings:
+        """Return the settings that the boxes make, but for the paper."""
+        made = {box: self.typed(box, getattr(present, box)) for box in self.BOXES}
+        made["prediction_counted"] = made["prediction_counted"] or None
+        return replace(present, chain=self.chain(), **made)
+
+    def chain(self) -> tuple[str, ...]:
+        """Return the criteria by the numbers beside them; those without a number are not used."""
+        numbered = [(self.typed(f"chain_{name}", 0), name) for name in CRITERIA_IN_WORDS]
+        return tuple(name for number, name in sorted(numbered, key=lambda one: one[0]) if number)
+
+
+for _name, _words in CRITERIA_IN_WORDS.items():
+    setattr(DivisionForm, f"chain_{_name}", WholeField(f"Thứ tự: ai {_words}"))
+
+
+# --- the paper -----------------------------------------------------------------------------------
+
+
+@dataclass
+class Paper:
+    """The specification editor as typed: the matrix, cells with tags, required and barred items."""
+
+    matrix: dict[str, str] = field(default_factory=dict)
+    rows: list[dict[str, str]] = field(default_factory=list)
+    required: str = ""
+    barred: str = ""
+    # The cells by the box that they are typed in.
+    placed: dict[str, Cell] = field(default_factory=dict)
+    # What is wrong, by the name of the box.
+    problems: dict[str, str] = field(default_factory=dict)
+
+    def cells(self, items: Mapping[str, tuple[str, str]]) -> tuple[Cell, ...]:
+        """Return the cells: required items first, then those with tags, then the matrix.
+
+        `items` gives topic and level of each code that could be used.
+        """
+        found = []
+        for code in codes(self.required):
+            if code in items:
+                found.append(Cell(*items[code], 1, frozenset({REQUIRED + code})))
+            else:
+                self.problems["required"] = (
+                    f"Câu {code[:LONGEST_TAG]} không dùng được cho bảng này ở vòng này."
+                )
+        for place, row in enumerate(self.rows):
+            count = self._number(f"cell-{place}", row["count"])
+            if count is None and not row["tags"]:
+                continue
+            if row["topic"] not in TOPICS or row["level"] not in LEVELS or not count:
+                self.problems.setdefault(f"cell-{place}", "Bạn hãy chọn chủ đề, mức độ và ghi số câu.")
+                continue
+            cell = Cell(row["topic"], row["level"], count, frozenset(_tags(row["tags"])))
+            self.placed[f"cell-{place}"] = cell
+            found.append(cell)
+        for topic in TOPICS:
+            for level in LEVELS:
+                count = self._number(f"n-{topic}-{level}", self.matrix.get(f"n-{topic}-{level}", ""))
+                if count:
+                    self.placed[f"n-{topic}-{level}"] = Cell(topic, level, count)
+                    found.append(Cell(topic, level, count))
+        return tuple(found)
+
+    def _number(self, box: str, typed: str) -> int | None:
+        try:
+            return whole(typed)
+        except ValueError as error:
+            self.problems[box] = str(error)
+            return None
+
+
+def shown_paper(settings: DivisionSettings) -> Paper:
+    """Return the editor with a specification in it."""
+    paper = Paper(barred="\n".join(settings.barred))
+    required = [code for cell in settings.specification if (code := required_code(cell))]
+    paper.required = "\n".join(required)
+    for cell in settings.specification:
+        name = f"n-{cell.topic}-{cell.level}"
+        if required_code(cell):
+            continue
+        if cell.tags or name in paper.matrix:
+            tags = ", ".join(sorted(cell.tags))
+            row = {"topic": cell.topic, "level": cell.level, "count": str(cell.count), "tags": tags}
+            paper.rows.append(row)
+        else:
+            paper.matrix[name] = str(cell.count)
+    return with_blank_rows(paper)
+
+
+def typed_paper(given: MultiDict[str, str]) -> Paper:
+    """Return the editor as it was sent."""
+    paper = Paper(required=given.get("required", "")[:4000], barred=given.get("barred", "")[:4000])
+    for topic in TOPICS:
+        for level in LEVELS:
+            name = f"n-{topic}-{level}"
+            paper.matrix[name] = clean_text(given.get(name, ""))[:10]
+    for place in range(MOST_ROWS):
+        if f"cell-{place}-topic" not in given:
+            break
+        paper.rows.append(
+            {
+                name: clean_text(given.get(f"cell-{place}-{name}", ""))[:200]
+                for name in ("topic", "level", "count", "tags")
+            }
+        )
+    return paper
+
+
+def with_blank_rows(paper: Paper) -> Paper:
+    """Add rows to write further cells in."""
+    blank = {"topic": "", "level": "", "count": "", "tags": ""}
+    paper.rows += [dict(blank) for _ in range(BLANK_CELLS)]
+    return paper
+
+
+def codes(text: str) -> list[str]:
+    """Return the codes in a box, apart by blanks, commas or lines, each once."""
+    return list(dict.fromkeys(clean_text(text.replace(",", " ").replace(";", " ")).split()))
+
+
+def _tags(text: str) -> list[str]:
+    """Return typed tags; the one that requires an item is made from its code alone."""
+    tags = [clean_text(tag)[:LONGEST_TAG] for tag in text.split(",")]
+    return [tag for tag in tags if tag and not tag.startswith(REQUIRED)]
+
+
+# --- prizes --------------------------------------------------------------------------------------
+
+PRIZE_BOXES = ("order", "title", "division", "count", "worth", "unit_points")
+
+
+@dataclass
+class PrizeRow:
+    """A line of the prize table as typed; `code` is that of a prize there was before."""
+
+    code: str = ""
+    order: str = ""
+    title: str = ""
+    division: str = ""
+    count: str = ""
+    worth: str = ""
+    unit_points: str = ""
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+def shown_prizes(prizes: Sequence[PrizeSettings]) -> list[PrizeRow]:
+    """Return the table with the prizes in it, and rows to write further ones in."""
+    rows = [
+        PrizeRow(
+            one.code,
+            str(place),
+            one.title,
+            one.division,
+            str(one.count),
+            str(one.worth),
+            str(one.unit_points),
+        )
+        for place, one in enumerate(prizes, start=1)
+    ]
+    return rows + [PrizeRow() for _ in range(BLANK_PRIZES)]
+
+
+def typed_prizes(given: MultiDict[str, str], known: Collection[str]) -> list[PrizeRow]:
+    """Return the table as it was sent; a code that no prize has had is made anew."""
+    rows = []
+    for place in range(MOST_ROWS):
+        if f"prize-{place}-title" not in given:
+            break
+        code = given.get(f"prize-{place}-code", "")
+        row = PrizeRow(code if code in known else "")
+        for name in PRIZE_BOXES:
+            setattr(row, name, clean_text(given.get(f"prize-{place}-{name}", ""))[:LONGEST_TYPED])
+        rows.append(row)
+    return rows
+
+
+def prizes_of(rows: Sequence[PrizeRow]) -> list[tuple[PrizeRow, PrizeSettings]]:
+    """Return the prizes that the rows make, in the order of their numbers; a row without a title is none."""
+    made = []
+    for place, row in enumerate(rows):
+        if not row.title:
+            continue
+        numbers = {
+            name: _whole(row, name, default)
+            for name, default in (
+                ("order", len(rows) + place),
+                ("count", 0),
+                ("worth", 0),
+                ("unit_points", 0),
+            )
+        }
+        prize = PrizeSettings(
+            code=row.code,
+            division=row.division,
+            title=row.title,
+            count=numbers["count"],
+            worth=numbers["worth"],
+            unit_points=numbers["unit_points"],
+        )
+        made.append((numbers["order"], place, row, prize))
+    return [(row, prize) for _, _, row, prize in sorted(made, key=lambda one: one[:2])]
+
+
+def _whole(row: PrizeRow, name: str, default: int) -> int:
+    try:
+        number = whole(getattr(row, name))
+    except ValueError as error:
+        row.problems[name] = str(error)
+        return default
+    return default if number is None else number
