@@ -4,21 +4,28 @@ from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 
 import holidays
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from contest import audit
 from contest.clock import LOCAL_ZONE
 from contest.errors import BadInput, Conflict, NotThere
-from contest.formatting import vn_datetime
 from contest.models import Complaint, Contest, Round
-from contest.models.complaints import COMPLAINT_TOPICS, DECISIONS
 from contest.rules.working_days import last_day
 from contest.security import new_public_id
 
+TOPICS = {
+    "item": "Câu hỏi, đáp án",
+    "score": "Điểm bài thi",
+    "rank": "Thứ hạng, giải thưởng",
+    "person": "Người đạt giải không đúng đối tượng hoặc vi phạm",
+    "other": "Việc khác",
+}
+DECISIONS = {"upheld": "Chấp nhận", "partly": "Chấp nhận một phần", "dismissed": "Không chấp nhận"}
 FEWEST_SIGNS = 10
 # Nobody needs more in one round, and a script must not fill the table.
 MOST_OF_A_PERSON = 5
+MOST_DAYS_MORE = 10
 
 
 def window_end(published_at: datetime, days: int) -> datetime:
@@ -30,18 +37,21 @@ def window_end(published_at: datetime, days: int) -> datetime:
 
 
 def extend_window(
-    session: Session, round: Round, closes_at: datetime, *, reason: str, actor_id: int, now: datetime
+    session: Session, round: Round, days: int, *, reason: str, actor_id: int, now: datetime
 ) -> None:
-    """Let the window end later. Raises Conflict unless it is open and the new end is later."""
+    """Let the window end so many working days later. Raises Conflict without a window or a reason."""
     session.refresh(round, with_for_update=True)
     before = round.complaints_close_at
     if before is None:
         raise Conflict("Chưa có kết quả dự kiến nên chưa có thời hạn kiến nghị.")
-    if closes_at <= max(before, now):
-        raise Conflict(f"Thời hạn chỉ kéo dài được, sau {vn_datetime(before)}.")
+    if not 1 <= days <= MOST_DAYS_MORE:
+        raise Conflict(f"Kéo dài được từ 1 đến {MOST_DAYS_MORE} ngày làm việc.")
     if not reason:
         raise Conflict("Bạn cần ghi lý do kéo dài.")
-    round.complaints_close_at = closes_at
+    # A window that is over opens again from today.
+    last_moment = max(before - timedelta(seconds=1), now)
+    round.complaints_close_at = window_end(last_moment, days)
+    session.flush()
     audit.record(
         session,
         "complaints.extend",
@@ -49,7 +59,7 @@ def extend_window(
         now=now,
         actor_id=actor_id,
         before={"closes_at": before.isoformat()},
-        after={"closes_at": closes_at.isoformat()},
+        after={"closes_at": round.complaints_close_at.isoformat()},
         reason=reason,
     )
 
@@ -75,7 +85,7 @@ def file(
     By the person themselves (`account_id`), or by staff for somebody who wrote or came (`complainant`,
     `received_by_id`; `now` is when it came in). Raises Conflict outside the window, BadInput.
     """
-    if topic not in COMPLAINT_TOPICS:
+    if topic not in TOPICS:
         raise BadInput("Bạn hãy chọn nội dung kiến nghị.", {"topic": "Bạn hãy chọn nội dung kiến nghị."})
     if len(text) < FEWEST_SIGNS:
         sentence = "Bạn hãy viết rõ điều bạn kiến nghị."
@@ -164,10 +174,10 @@ def find_own(session: Session, public_id: str, account_id: int) -> Complaint:
     return _one(session, Complaint.public_id == public_id, Complaint.account_id == account_id)
 
 
-def _one(session: Session, *conditions: object) -> Complaint:
+def _one(session: Session, *conditions: ColumnElement[bool]) -> Complaint:
     complaint = session.scalar(
         select(Complaint)
-        .where(*conditions)  # type: ignore[arg-type]
+        .where(*conditions)
         .options(
             joinedload(Complaint.round), joinedload(Complaint.account), joinedload(Complaint.received_by)
         )

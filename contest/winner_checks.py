@@ -122,7 +122,7 @@ def namesakes(session: Session, checks: Collection[WinnerCheck]) -> Mapping[int,
         .where(WinnerCheck.number_tag.in_(tags))
         .group_by(WinnerCheck.number_tag)
     )
-    accounts = {tag: count for tag, count in rows}
+    accounts = dict(rows.all())
     return {check.id: accounts[check.number_tag] - 1 for check in checks if check.number_tag in accounts}
 
 
