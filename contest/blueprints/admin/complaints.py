@@ -20,6 +20,7 @@ bp = Blueprint("admin_complaints", __name__, url_prefix="/admin")
 
 ROUND = "/rounds/<int(max=2147483647):round_id>/complaints"
 COMPLAINT = f"{ROUND}/<int(max=2147483647):number>"
+TOPICS = [SelectChoice(value, words) for value, words in complaints.TOPICS.items()]
 LONGEST_NAME, LONGEST_TEXT, LONGEST_REASON = 120, 3000, 300
 
 
