@@ -26,6 +26,7 @@ from contest import (
     regrading,
     scoring,
     tasks,
+    winner_checks,
 )
 from contest.clock import db_now
 from contest.extensions import db
@@ -166,7 +167,7 @@ def is_redis_there() -> bool:
 
 
 def sweep() -> None:
-    """Do what nobody asked for in time: close the overdue, ring or score, rank, close rounds."""
+    """Do what nobody asked for in time: close the overdue, ring or score, close rounds, forget numbers."""
     session = db.session()
     # Looked at first: what is closed now was submitted at its deadline, and no worker is late for it.
     waiting = scoring.oldest_waiting_seconds(session)
@@ -195,7 +196,8 @@ def sweep() -> None:
         do_tasks()
     elif idle > RINGING_IS_DUE:
         ring_for_tasks()
-    session.rollback()
+    winner_checks.forget_numbers(session, now=db_now(session))
+    session.commit()
 
 
 def rank_what_changed() -> int:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ARRAY, Integer, any_, func, literal, select
 from sqlalchemy.orm import Session, contains_eager, defer, joinedload
 
-from contest import accounts, audit, declines, leaderboards, scoring
+from contest import accounts, audit, complaints, declines, leaderboards, scoring
 from contest.contests import (
     key_of_lots,
     newest_publication,
@@ -129,16 +129,32 @@ def _give_unit_points(session: Session, round: Round, *, data_key: str) -> None:
 
 
 def publish(
-    session: Session, round: Round, *, reason: str, data_key: str, now: datetime, actor_id: int
+    session: Session,
+    round: Round,
+    *,
+    reason: str,
+    data_key: str,
+    now: datetime,
+    actor_id: int,
+    approved_by_id: int | None = None,
 ) -> Publication:
-    """Publish the round's results as the next provisional version. Raises Conflict before the books."""
+    """Publish the round's results as the next version: provisional, or official if another approved.
+
+    The first provisional version opens the window for complaints. Raises Conflict before the books,
+    for a later version without a reason, and for a provisional one after an official.
+    """
     leaderboards.take_turn(session, round.id)
     session.refresh(round, with_for_update=True)
     refuse_while_regrading(session, round.id)
     before = newest_publication(session, round.id)
     version = before.version + 1 if before else 1
+    kind = "provisional" if approved_by_id is None else "official"
     if before and not reason:
         raise Conflict("Bản công bố sau phải nêu lý do.")
+    if before and before.kind == "official" and kind == "provisional":
+        raise Conflict("Đã có kết quả chính thức: sửa thì ra bản chính thức mới, do hai người ký.")
+    if round.complaints_close_at is None:
+        round.complaints_close_at = complaints.window_end(now, round.complaint_days)
     if round.ranked_at is None:
         leaderboards.rank_round(session, round, now=now)
     _give_unit_points(session, round, data_key=data_key)
@@ -146,9 +162,10 @@ def publish(
     publication = Publication(
         round_id=round.id,
         version=version,
-        kind="provisional",
+        kind=kind,
         published_at=now,
         published_by_id=actor_id,
+        approved_by_id=approved_by_id,
         reason=reason,
         content=content,
         sha256=content_digest(content),
@@ -162,7 +179,7 @@ def publish(
         now=now,
         actor_id=actor_id,
         before={"version": before.version, "sha256": before.sha256} if before else None,
-        after={"version": version, "sha256": publication.sha256},
+        after={"version": version, "kind": kind, "sha256": publication.sha256},
         reason=reason,
     )
     return publication
@@ -185,8 +202,6 @@ def content_digest(content: Mapping[str, Any]) -> str:
 def _content(
     session: Session, round: Round, *, version: int, reason: str, data_key: str, now: datetime
 ) -> dict[str, Any]:
-    won = winners(session, round, data_key=data_key)
-    granted = accounts.has_consented(session, [row.account_id for _, row, _ in won], "publication")
     seed = revealed_seed(round, data_key=data_key)
     pools = session.execute(
         select(Pool.sha256, Pool.division_id, Pool.version).where(Pool.round_id == round.id).order_by(Pool.id)
@@ -217,28 +232,7 @@ def _content(
             }
             for asked in round.divisions
         ],
-        "winners": [
-            {
-                "prize": prize.code,
-                "prize_title": prize.title,
-                "division": prize.division.code,
-                "rank": row.rank,
-                "attempt": row.attempt.public_id,
-                "name": public_name(
-                    row.account.name,
-                    row.account.draw_id,
-                    is_publication_granted=row.account_id in granted,
-                    is_winner=True,
-                ),
-                "unit": row.unit.name,
-                "points": row.points,
-                "full_points": row.full_points,
-                "prediction_error": row.prediction_error,
-                "duration_ms": row.duration_ms,
-                "is_by_lot": is_by_lot,
-            }
-            for prize, row, is_by_lot in won
-        ],
+        "winners": winner_rows(session, round, data_key=data_key),
         "units": [
             {
                 "division": asked.division.code,
@@ -262,6 +256,34 @@ def _content(
 def _people(session: Session, round_id: int, division_id: int) -> int:
     query = select(func.count()).where(Standing.round_id == round_id, Standing.division_id == division_id)
     return session.scalar(query) or 0
+
+
+def winner_rows(session: Session, round: Round, *, data_key: str) -> list[dict[str, Any]]:
+    """Return the winners as a publication made now would hold them, highest prize first."""
+    won = winners(session, round, data_key=data_key)
+    granted = accounts.has_consented(session, [row.account_id for _, row, _ in won], "publication")
+    return [
+        {
+            "prize": prize.code,
+            "prize_title": prize.title,
+            "division": prize.division.code,
+            "rank": row.rank,
+            "attempt": row.attempt.public_id,
+            "name": public_name(
+                row.account.name,
+                row.account.draw_id,
+                is_publication_granted=row.account_id in granted,
+                is_winner=True,
+            ),
+            "unit": row.unit.name,
+            "points": row.points,
+            "full_points": row.full_points,
+            "prediction_error": row.prediction_error,
+            "duration_ms": row.duration_ms,
+            "is_by_lot": is_by_lot,
+        }
+        for prize, row, is_by_lot in won
+    ]
 
 
 def versions(session: Session, contest_id: int) -> Sequence[Publication]:

@@ -46,6 +46,7 @@ OF_ROUND = (
     "score_shown",
     "is_leaderboard_live",
     "is_skipping_earlier_winners",
+    "complaint_days",
     "seed_text_source",
     "lot_text_source",
 )

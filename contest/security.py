@@ -125,6 +125,11 @@ def login_tag(data_key: str, login: str) -> bytes:
     return hmac.digest(_derive(data_key, "login"), f"login|{login}".encode(), "sha256")
 
 
+def citizen_tag(data_key: str, number: str) -> bytes:
+    """Return the keyed tag of a citizen number: it can be compared, and read by nobody."""
+    return hmac.digest(_derive(data_key, "citizen"), number.encode(), "sha256")
+
+
 def seal(data_key: str, value: bytes, purpose: str) -> bytes:
     """Encrypt a value for the database: version, nonce, AES-256-GCM bound to its purpose."""
     nonce = secrets.token_bytes(NONCE_BYTES)

@@ -30,6 +30,13 @@ def clean_text(text: str) -> str:
     return unicodedata.normalize("NFC", re.sub(" +", " ", text)).strip()
 
 
+def clean_lines(text: str) -> str:
+    """Return plain text of several lines, each cleaned, at most one empty line between two others."""
+    lines = [clean_text(line) for line in text.splitlines()]
+    kept = [line for place, line in enumerate(lines) if line or (place and lines[place - 1])]
+    return "\n".join(kept).strip()
+
+
 def clean_html(html: str) -> str:
     """Return limited HTML, safe to show: the tags of ALLOWED_TAGS without attributes.
 

@@ -369,8 +369,10 @@ def close(round: Round, *, with_books: bool = True) -> Round:
     return found
 
 
-def publish(round: Round, *, reason: str = "", by: Account | None = None) -> Publication:
-    """Publish the next version of the round's results."""
+def publish(
+    round: Round, *, reason: str = "", by: Account | None = None, approved_by: Account | None = None
+) -> Publication:
+    """Publish the next version of the round's results: official if somebody approved."""
     publication = publishing.publish(
         db.session(),
         contests.find_round(db.session(), round.id),
@@ -378,6 +380,7 @@ def publish(round: Round, *, reason: str = "", by: Account | None = None) -> Pub
         data_key=data_key(),
         now=db_now(db.session()),
         actor_id=(by or make_staff()).id,
+        approved_by_id=approved_by.id if approved_by else None,
     )
     db.session.commit()
     return publication

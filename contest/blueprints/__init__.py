@@ -1,6 +1,15 @@
 """The web: thin views, one blueprint a noun."""
 
-from contest.blueprints import accounts, attempts, contest_standings, health, leaderboards, public
+from contest.blueprints import (
+    accounts,
+    attempts,
+    complaints,
+    contest_standings,
+    health,
+    leaderboards,
+    public,
+    winner_checks,
+)
 from contest.blueprints.admin import (
     bank,
     configuration,
@@ -17,7 +26,9 @@ from contest.blueprints.admin import (
     rounds,
     tasks,
 )
+from contest.blueprints.admin import complaints as admin_complaints
 from contest.blueprints.admin import contests as admin_contests
+from contest.blueprints.admin import winner_checks as admin_winner_checks
 
 BLUEPRINTS = (
     health.bp,
@@ -41,4 +52,8 @@ BLUEPRINTS = (
     corrections.bp,
     admin_contests.bp,
     configuration.bp,
+    complaints.bp,
+    winner_checks.bp,
+    admin_complaints.bp,
+    admin_winner_checks.bp,
 )

@@ -17,7 +17,7 @@ from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer t
 from wtforms.validators import DataRequired, InputRequired, ValidationError
 from wtforms.widgets import TextInput
 
-from contest import accounts, contests, registrations, resits, units
+from contest import accounts, complaints, contests, registrations, resits, units, winner_checks
 from contest.accounts import SignedIn
 from contest.clock import db_now
 from contest.contests import Phase
@@ -425,6 +425,8 @@ def me() -> ResponseReturnValue:
         login=_masked_login(account),
         entry=registrations.of_account(db.session(), account.id, contest.id) if contest else None,
         consents=_consents(account),
+        checks=winner_checks.own_open(db.session(), account.id),
+        complaints=complaints.own(db.session(), account.id, contest.id) if contest else [],
         attempts=registrations.own_attempts(db.session(), account.id, contest.id) if contest else [],
         phases={round.id: contests.phase(round, now=now) for round in contest.rounds} if contest else {},
         resits=resits.to_take(db.session(), account.id, contest.id, now=now) if contest else {},

@@ -11,7 +11,7 @@ from flask_login import current_user
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from contest import accounts, contests, leaderboards, publishing, registrations, scoring
+from contest import accounts, complaints, contests, leaderboards, publishing, registrations, scoring
 from contest import units as unit_lists
 from contest.clock import db_now
 from contest.contests import Phase
@@ -32,6 +32,7 @@ from contest.models import (
 from contest.models.units import GROUPS
 from contest.rules.explaining import PERCENT
 from contest.rules.naming import public_name
+from contest.rules.publication_changes import prize_changes, unit_changes
 from question_bank.text import clean_text
 
 bp = Blueprint("leaderboards", __name__)
@@ -383,11 +384,19 @@ def winners(slug: str) -> ResponseReturnValue:
     shown = _asked_version(contest, versions)
     if shown is None:
         return render_template("leaderboards/no_winners.html", contest=contest, here=_here)
+    before = next(
+        (one for one in versions if one.round_id == shown.round_id and one.version == shown.version - 1), None
+    )
     return render_template(
         "leaderboards/winners.html",
         contest=contest,
         shown=shown,
         content=shown.content,
+        before=before,
+        changes=prize_changes(before.content["winners"], shown.content["winners"]) if before else [],
+        unit_changes=unit_changes(before.content["units"], shown.content["units"]) if before else [],
+        takes_complaints=complaints.is_open(shown.round, now=db_now(db.session())),
+        complaints=complaints.counts(db.session(), shown.round_id),
         newest={one.round_id: one for one in reversed(versions)},
         versions=[one for one in versions if one.round_id == shown.round_id],
         percentages=_percentage_divisions(shown.round_id),

@@ -22,13 +22,17 @@ from contest import (
     accounts,
     attempts,
     bank,
+    complaints,
     contests,
     headcounts,
     leaderboards,
+    official_results,
+    proposals,
     publishing,
     registrations,
     scoring,
     units,
+    winner_checks,
 )
 from contest.clock import LOCAL_ZONE, db_now
 from contest.demo.people import Person, people
@@ -77,6 +81,13 @@ PRIZES = (
     ("ba", "Giải Ba", 3, 6, 500_000),
     ("khuyen-khich", "Giải Khuyến khích", 5, 3, 200_000),
 )
+COMPLAINT = (
+    "Tôi thấy câu về thời hạn trả kết quả có hai phương án gần giống nhau, đề nghị Ban Tổ chức xem lại."
+)
+ANSWER = (
+    "Ban Tổ chức đã xem lại cùng tổ biên soạn: hai phương án khác nhau ở ngày bắt đầu tính; "
+    "đáp án giữ nguyên."
+)
 SOURCE = "Số liệu minh họa"
 # Whoever tries the demo finds these two registered and not started.
 NEWCOMERS = (
@@ -107,7 +118,7 @@ def seed(session: Session, *, data_key: str, progress: Callable[[int], object]) 
     now = db_now(session)
     password = secrets.token_urlsafe(9)
     password_hash = hash_password(password)
-    author, organizer, _ = _staff(session, password_hash, data_key, now)
+    author, organizer, approver = _staff(session, password_hash, data_key, now)
     _fill_bank(session, author, organizer, now)
     _fill_units(session)
     contest = _contest(session, now)
@@ -128,7 +139,7 @@ def seed(session: Session, *, data_key: str, progress: Callable[[int], object]) 
     for person, _, token in demo.people[:PEOPLE]:
         _take(demo, first, person, token, _moment(random, first, first.closes_at))
         progress(1)
-    _finish(demo, first, organizer)
+    _finish(demo, first, organizer, approver)
     for place, (person, _, token) in enumerate(demo.people[:AGAIN]):
         is_sitting = place < SITTING
         moment = now - timedelta(minutes=2 + place) if is_sitting else _moment(random, second, now)
@@ -369,7 +380,7 @@ def _keys(session: Session, pool_id: int) -> dict[str, tuple[int, ...]]:
     return loaded(session, pool_id, sha256 or "").keys
 
 
-def _finish(demo: _Demo, round: Round, organizer: Account) -> None:
+def _finish(demo: _Demo, round: Round, organizer: Account, approver: Account) -> None:
     """Score the round, close it and its books, publish its results."""
     session = demo.session
     closed_at = round.closes_at + timedelta(minutes=1)
@@ -389,3 +400,32 @@ def _finish(demo: _Demo, round: Round, organizer: Account) -> None:
         now=books_at + timedelta(hours=4),
         actor_id=organizer.id,
     )
+    _make_official(demo, found, organizer, approver)
+
+
+def _make_official(demo: _Demo, round: Round, organizer: Account, approver: Account) -> None:
+    """Check the winners, answer a complaint, and publish officially, if the window is over by now."""
+    session, data_key = demo.session, demo.data_key
+    closes_at = round.complaints_close_at
+    assert closes_at is not None, "provisional results are out"
+    now = closes_at - timedelta(hours=8)
+    won = [row.account_id for _, row, _ in publishing.winners(session, round, data_key=data_key)]
+    winner_checks.open_checks(session, round, won, actor_id=organizer.id, now=now)
+    person = demo.people[-1][1]
+    complaint = complaints.file(session, round, topic="item", text=COMPLAINT, account_id=person.id, now=now)
+    if closes_at >= demo.now:
+        return
+    complaints.decide(session, complaint, decision="dismissed", answer=ANSWER, actor_id=organizer.id, now=now)
+    for check in winner_checks.of_round(session, round.id).values():
+        winner_checks.verify(session, check, how="phone", actor_id=organizer.id, now=now)
+    proposal = official_results.propose(
+        session,
+        round,
+        reason="Hết thời hạn kiến nghị, người đạt giải đã được xác minh",
+        data_key=data_key,
+        now=closes_at,
+        actor_id=organizer.id,
+    )
+    signed_at = min(demo.now, closes_at + timedelta(hours=9))
+    proposals.accept(session, proposal.id, actor_id=approver.id, now=signed_at)
+    official_results.publish(session, proposal, data_key=data_key, now=signed_at)

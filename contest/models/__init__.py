@@ -4,6 +4,7 @@ from contest.models.accounts import Account, Consent, RoleGrant, Session
 from contest.models.attempts import Attempt
 from contest.models.audit import AuditEvent
 from contest.models.bank import BankImport, BankItem, ItemVersion
+from contest.models.complaints import Complaint
 from contest.models.contests import (
     Contest,
     Division,
@@ -20,6 +21,7 @@ from contest.models.proposals import Proposal
 from contest.models.results import ContestStanding, Publication, Standing, UnitStanding
 from contest.models.tasks import Task
 from contest.models.units import Headcount, Unit, UnitAlias
+from contest.models.winner_checks import WinnerCall, WinnerCheck
 
 __all__ = [
     "Account",
@@ -27,6 +29,7 @@ __all__ = [
     "AuditEvent",
     "BankImport",
     "BankItem",
+    "Complaint",
     "Consent",
     "Contest",
     "ContestStanding",
@@ -56,4 +59,6 @@ __all__ = [
     "UnitAlias",
     "UnitStanding",
     "UnrankedPerson",
+    "WinnerCall",
+    "WinnerCheck",
 ]

@@ -80,6 +80,7 @@ class Round(Base):
         CheckConstraint("duration_ms > 0", name="has_duration"),
         CheckConstraint("grace_ms >= 0", name="grace"),
         CheckConstraint("cooldown_ms >= 0", name="cooldown"),
+        CheckConstraint("complaint_days >= 1", name="complaint_days"),
         CheckConstraint("seed_text IS NULL OR seed_text_source IS NOT NULL", name="seed_text_with_source"),
         CheckConstraint("lot_text IS NULL OR lot_text_source IS NOT NULL", name="lot_text_with_source"),
         CheckConstraint("attempts_allowed >= 1", name="attempts_allowed"),
@@ -124,6 +125,9 @@ class Round(Base):
     opened_at: Mapped[datetime | None]
     # Every attempt closed; from here on seed and keys may be shown.
     closed_at: Mapped[datetime | None]
+    # How many working days complaints are taken after the first provisional results, and until when.
+    complaint_days: Mapped[int] = mapped_column(server_default="3")
+    complaints_close_at: Mapped[datetime | None]
     # The truth of the prediction is counted and stands.
     books_closed_at: Mapped[datetime | None]
     # When the standings were last ranked, and how far the scoring had come then.

@@ -116,6 +116,8 @@ class Publication(Base):
         UniqueConstraint("round_id", "version"),
         CheckConstraint("version >= 1", name="version_from_one"),
         CheckConstraint("kind IN ('provisional', 'official')", name="known_kind"),
+        CheckConstraint("(kind = 'official') = (approved_by_id IS NOT NULL)", name="official_is_approved"),
+        CheckConstraint("approved_by_id <> published_by_id", name="approved_by_another"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -124,10 +126,13 @@ class Publication(Base):
     kind: Mapped[str]
     published_at: Mapped[datetime] = mapped_column(server_default=func.statement_timestamp())
     published_by_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    # The second person, of official results.
+    approved_by_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
     reason: Mapped[str]
     content: Mapped[dict[str, Any]]
     # SHA-256 over the content's canonical JSON.
     sha256: Mapped[str]
 
     round: Mapped[Round] = relationship()
-    published_by: Mapped[Account] = relationship()
+    published_by: Mapped[Account] = relationship(foreign_keys=[published_by_id])
+    approved_by: Mapped[Account | None] = relationship(foreign_keys=[approved_by_id])

@@ -11,7 +11,6 @@ from contest.rules.explaining import CRITERIA_IN_WORDS
 from contest.rules.figures import vn_duration
 from question_bank.draw import required_code
 
-COMPLAINT_DAYS = 3
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -53,7 +52,7 @@ def chapters(
     for those in alike.values():
         title = "Các vòng thi" if len(alike) == 1 else ", ".join(one.title for one in those)
         parts.append(Chapter(title, _of_rounds(contest, those[0]), tuple(those)))
-    parts.append(Chapter("Công bố, khiếu nại và kiểm chứng", _closing(contest)))
+    parts.append(Chapter("Công bố và kiểm chứng", _closing(contest)))
     return _numbered(parts)
 
 
@@ -194,6 +193,7 @@ def _of_rounds(contest: ContestSettings, one: RoundSettings) -> tuple[Article, .
             ),
         ),
         Article("Hạt giống", (Clause(wording.seed(one.seed_text_source)),)),
+        Article("Kiến nghị về kết quả", (Clause(wording.complaints(one.complaint_days)),)),
     ]
     return tuple(articles)
 
@@ -303,22 +303,16 @@ def _closing(contest: ContestSettings) -> tuple[Article, ...]:
     return (
         Article("Xếp hạng chung", (Clause(wording.standing(contest.has_standing)),)),
         Article(
-            "Công bố và khiếu nại",
+            "Công bố kết quả",
             (
                 Clause(
-                    "Ban Tổ chức công bố kết quả sơ bộ, có số phiên bản, thời điểm và mã kiểm tra; bản sửa "
-                    "đổi phải "
-                    "nêu lý do, các bản trước vẫn được giữ."
+                    "Ban Tổ chức công bố kết quả dự kiến, có số phiên bản, thời điểm và mã kiểm tra; bản sửa "
+                    "đổi phải nêu lý do, các bản trước vẫn được giữ."
                 ),
                 Clause(
-                    f"Trong {COMPLAINT_DAYS:02d} ngày làm việc kể từ khi công bố kết quả sơ bộ, người dự "
-                    "thi có quyền "
-                    "khiếu nại; mỗi khiếu nại có số và được trả lời bằng văn bản hoặc trên hệ thống."
-                ),
-                Clause(
-                    "Hết thời hạn đó, kết quả chính thức được công bố sau khi có người thứ hai phê duyệt. "
-                    "Sai sót "
-                    "tìm thấy về sau được sửa bằng một bản công bố mới."
+                    "Khi đã hết hạn kiến nghị và trả lời mọi kiến nghị, kết quả chính thức được công bố "
+                    "sau khi có người thứ hai phê duyệt. Sai sót tìm thấy về sau được sửa bằng một bản "
+                    "công bố mới."
                 ),
                 Clause("Gia hạn, tạm dừng, đóng sớm vòng thi chỉ được thực hiện có lý do và ghi nhật ký."),
             ),

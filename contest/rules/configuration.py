@@ -18,6 +18,7 @@ CODE = re.compile(r"[a-z][a-z0-9-]{0,29}")
 COUNTS = ("best", "first", "last")
 FORMULAS = ("rate", "rate_mean", "points")
 LONGEST_TITLE, LONGEST_SUMMARY, LONGEST_SOURCE = 200, 500, 300
+MOST_COMPLAINT_DAYS = 30
 LONGEST_SLUG = 80
 MINUTE_MS = 60_000
 LONGEST_PAPER_MS = 24 * 60 * MINUTE_MS
@@ -83,6 +84,7 @@ class RoundSettings:
     score_shown: str = "at_once"
     is_leaderboard_live: bool = False
     is_skipping_earlier_winners: bool = False
+    complaint_days: int = 3
     seed_text_source: str | None = None
     lot_text_source: str | None = None
     divisions: tuple[DivisionSettings, ...] = ()
@@ -152,6 +154,8 @@ def _of_times(settings: RoundSettings) -> Iterator[tuple[str, str]]:
         yield "cooldown_ms", "Với khoảng cách này không ai thi đủ số lượt trước khi vòng đóng."
     if settings.score_shown not in ("at_once", "after_closing"):
         yield "score_shown", "Bạn hãy chọn khi nào người dự thi thấy điểm."
+    if not 1 <= settings.complaint_days <= MOST_COMPLAINT_DAYS:
+        yield "complaint_days", f"Thời hạn kiến nghị từ 1 đến {MOST_COMPLAINT_DAYS} ngày làm việc."
     for name in ("seed_text_source", "lot_text_source"):
         if len(getattr(settings, name) or "") > LONGEST_SOURCE:
             yield name, f"Nguồn dài tối đa {LONGEST_SOURCE} ký tự."

@@ -59,6 +59,7 @@ SETTINGS = {
     "score_shown": "lúc hiện điểm",
     "is_leaderboard_live": "bảng xếp hạng trực tiếp",
     "is_skipping_earlier_winners": "người đã đạt giải",
+    "complaint_days": "thời hạn kiến nghị",
     "seed_text_source": "nguồn văn bản cho hạt giống",
     "lot_text_source": "nguồn văn bản bốc thăm",
     "seed_text": "văn bản cho hạt giống",
@@ -120,6 +121,7 @@ def of_round(settings: RoundSettings) -> dict[str, str]:
         "score_shown": score_shown(settings.score_shown),
         "is_leaderboard_live": leaderboard(settings.is_leaderboard_live),
         "is_skipping_earlier_winners": earlier_winners(settings.is_skipping_earlier_winners),
+        "complaint_days": complaints(settings.complaint_days),
         "seed_text_source": seed(settings.seed_text_source),
         "lot_text_source": lot(settings.lot_text_source),
     }
@@ -175,6 +177,15 @@ def earlier_winners(is_skipping: bool) -> str:
             "xét giải ở vòng này; giải đã từ chối không tính là đạt giải."
         )
     return "Người đã đạt giải ở vòng trước vẫn được xét giải ở vòng này."
+
+
+def complaints(days: int) -> str:
+    """Return how long complaints are taken after the provisional results."""
+    return (
+        f"Trong {days:02d} ngày làm việc kể từ khi công bố kết quả dự kiến (không tính ngày công bố, "
+        "ngày nghỉ hằng tuần và ngày lễ), người dự thi gửi được kiến nghị; mỗi kiến nghị có số và được "
+        "trả lời."
+    )
 
 
 def seed(source: str | None) -> str:

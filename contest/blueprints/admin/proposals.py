@@ -11,7 +11,16 @@ from flask_login import current_user
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
-from contest import contests, corrections, dashboards, exclusions, jobs, leaderboards, proposals
+from contest import (
+    contests,
+    corrections,
+    dashboards,
+    exclusions,
+    jobs,
+    leaderboards,
+    official_results,
+    proposals,
+)
 from contest.clock import db_now
 from contest.errors import Conflict, ContestError, NotAllowed
 from contest.extensions import db
@@ -191,8 +200,18 @@ def _correct(proposal: Proposal, now: datetime) -> str:
     return "Đã chấp nhận. Các bài thi có câu này đang được chấm lại."
 
 
+def _effect_of_official(proposal: Proposal) -> Sequence[str]:
+    return official_results.effect(db.session(), _round(proposal), data_key=_data_key())
+
+
+def _make_official(proposal: Proposal, now: datetime) -> str:
+    publication = official_results.publish(db.session(), proposal, data_key=_data_key(), now=now)
+    return f"Đã phê duyệt. Kết quả chính thức được công bố là bản {publication.version}."
+
+
 KINDS: dict[str, Kind] = {
     exclusions.EXCLUDE: Kind("Không xếp hạng", _effect_of_exclusion, _exclude),
     exclusions.LIFT: Kind("Xếp hạng lại", _effect_of_lifting, _lift),
     corrections.CORRECT: Kind("Đính chính câu hỏi", _effect_of_correction, _correct),
+    official_results.KIND: Kind("Công bố kết quả chính thức", _effect_of_official, _make_official),
 }

@@ -11,7 +11,18 @@ from flask_login import current_user
 from sqlalchemy import Row, select
 from sqlalchemy.orm import joinedload
 
-from contest import accounts, contests, dashboards, leaderboards, publishing, workbooks
+from contest import (
+    accounts,
+    complaints,
+    contests,
+    dashboards,
+    leaderboards,
+    official_results,
+    proposals,
+    publishing,
+    winner_checks,
+    workbooks,
+)
 from contest.clock import db_now
 from contest.errors import NotThere
 from contest.extensions import db
@@ -19,6 +30,7 @@ from contest.models import Account, Prize, Publication, Round, RoundDivision, St
 from contest.models.units import GROUPS
 from contest.rules.explaining import CRITERIA_IN_WORDS, PERCENT
 from contest.rules.naming import public_name
+from contest.rules.publication_changes import prize_changes
 from question_bank.text import clean_text
 
 bp = Blueprint("admin_results", __name__, url_prefix="/admin")
@@ -79,16 +91,25 @@ def show(round_id: int) -> ResponseReturnValue:
     """Show the winners as the standings are now, what differs from the last version, and all versions."""
     session = db.session()
     round = contests.find_round(session, round_id)
+    data_key = current_app.config["CONTEST"].data_key
+    now = db_now(session)
     awards = _awards(round) if round.books_closed_at else []
     last = contests.newest_publication(session, round_id)
+    rows = publishing.winner_rows(session, round, data_key=data_key) if last else []
+    checks = winner_checks.of_round(session, round_id)
     return render_template(
         "admin/results/show.html",
         contest=round.contest,
         round=round,
-        state=dashboards.state_of(session, round, now=db_now(session)),
+        state=dashboards.state_of(session, round, now=now),
         awards=awards,
         last=last,
-        changes=_changes(last, awards) if last else [],
+        changes=prize_changes(last.content["winners"], rows) if last else [],
+        checks=checks,
+        namesakes=winner_checks.namesakes(session, checks.values()),
+        complaints=complaints.counts(session, round_id),
+        blockers=list(official_results.blockers(session, round, data_key=data_key, now=now)) if last else [],
+        proposed=proposals.waiting(session, round_id=round_id, kind=official_results.KIND),
         versions=_versions(round_id),
         percents={asked.division_id: _percent(asked) for asked in round.divisions},
     )
@@ -109,6 +130,23 @@ def publish(round_id: int) -> ResponseReturnValue:
     )
     db.session.commit()
     flash(f"Đã công bố kết quả, bản số {publication.version}.", "success")
+    return redirect(url_for("admin_results.show", round_id=round_id), 303)
+
+
+@bp.post(f"{ROUND}/official")
+def propose_official(round_id: int) -> ResponseReturnValue:
+    """Put the official results before a second person."""
+    session = db.session()
+    official_results.propose(
+        session,
+        contests.find_round(session, round_id),
+        reason=clean_text(request.form.get("reason", ""))[:LONGEST_REASON],
+        data_key=current_app.config["CONTEST"].data_key,
+        now=db_now(session),
+        actor_id=current_user.id,
+    )
+    db.session.commit()
+    flash("Đã đề nghị công bố chính thức. Người phê duyệt cần ký.", "success")
     return redirect(url_for("admin_results.show", round_id=round_id), 303)
 
 
@@ -152,16 +190,6 @@ class Award:
     public_name: str
 
 
-@dataclass(frozen=True)
-class Change:
-    """A person's prize as last published and as it would be now; None for no prize."""
-
-    name: str
-    unit: str
-    before: str | None
-    after: str | None
-
-
 def _awards(round: Round) -> list[Award]:
     session = db.session()
     won = publishing.winners(session, round, data_key=current_app.config["CONTEST"].data_key)
@@ -180,23 +208,6 @@ def _awards(round: Round) -> list[Award]:
         )
         for prize, row, is_by_lot in won
     ]
-
-
-def _changes(last: Publication, awards: Sequence[Award]) -> list[Change]:
-    """Return whose prize differs from the last published version."""
-    before = {row["attempt"]: row for row in last.content["winners"]}
-    after = {award.standing.attempt.public_id: award for award in awards}
-    changes = []
-    for attempt, award in after.items():
-        old = before.get(attempt)
-        if old is None or old["prize"] != award.prize.code:
-            standing = award.standing
-            title = old["prize_title"] if old else None
-            changes.append(Change(standing.account.name, standing.unit.name, title, award.prize.title))
-    for attempt, old in before.items():
-        if attempt not in after:
-            changes.append(Change(old["name"], old["unit"], old["prize_title"], None))
-    return changes
 
 
 def _versions(round_id: int) -> Sequence[Row[*tuple[Any, ...]]]:

@@ -83,6 +83,7 @@ class RoundForm(SettingsForm):
     )
     is_leaderboard_live = BooleanField("Hiện bảng xếp hạng tạm tính trong thời gian thi")
     is_skipping_earlier_winners = BooleanField("Không xét giải cho người đã đạt giải ở vòng trước")
+    complaint_days = WholeField("Thời hạn kiến nghị (ngày làm việc)", [InputRequired(FILL_IN)])
     seed_text_source = LineField(
         "Nguồn văn bản ngẫu nhiên trộn vào hạt giống",
         description="Ví dụ: kết quả xổ số miền Bắc mở thưởng ngày 29/11/2026. Để trống nếu không dùng.",
