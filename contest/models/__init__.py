@@ -3,7 +3,7 @@
 from contest.models.accounts import Account, Consent, RoleGrant, Session
 from contest.models.attempts import Attempt
 from contest.models.audit import AuditEvent
-from contest.models.bank import BankImport, BankItem, ItemVersion
+from contest.models.bank import BankImport, BankItem, ItemVersion, Picture
 from contest.models.contests import Contest, Division, Pool, Prize, Registration, Round, RoundDivision
 from contest.models.integrity import Correction, Decline, Exclusion
 from contest.models.proposals import Proposal
@@ -25,6 +25,7 @@ __all__ = [
     "Exclusion",
     "Headcount",
     "ItemVersion",
+    "Picture",
     "Pool",
     "Prize",
     "Proposal",
