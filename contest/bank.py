@@ -13,11 +13,12 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, contains_eager, selectinload
 
-from contest import audit
+from contest import audit, pictures
 from contest.errors import BadInput, Conflict, NotThere
-from contest.models import BankItem, ItemVersion
+from contest.models import Account, BankItem, ItemVersion
+from contest.models import Picture as StoredPicture
 from question_bank.formats.markup import text_of_html
-from question_bank.items import Item, Option, problems_before_approval, problems_of
+from question_bank.items import Item, Option, Picture, problems_before_approval, problems_of
 from question_bank.text import clean_html, clean_text, fold
 
 STATES = ("draft", "reviewed", "approved", "retired")
@@ -38,7 +39,12 @@ def add_drafts(
         if item.code not in known:
             known.add(item.code)
             version = ItemVersion(
-                item=BankItem(code=item.code), number=1, author_id=author_id, created_at=now, **_content(item)
+                item=BankItem(code=item.code),
+                number=1,
+                author_id=author_id,
+                author_ids=[author_id],
+                created_at=now,
+                **_content(session, item),
             )
             session.add(version)
             drafts.append(version)
@@ -57,27 +63,35 @@ def edit(session: Session, code: str, item: Item, *, author_id: int, now: dateti
     newest = newest_version(session, code, for_update=True)
     if newest.approved_at is not None:
         version = ItemVersion(
-            item=newest.item, number=newest.number + 1, author_id=author_id, created_at=now, **_content(item)
+            item=newest.item,
+            number=newest.number + 1,
+            author_id=author_id,
+            author_ids=[author_id],
+            created_at=now,
+            **_content(session, item),
         )
         session.add(version)
     else:
         version = newest
         version.author_id = author_id
+        version.author_ids = list(dict.fromkeys([*version.author_ids, author_id]))
         version.reviewed_by_id = version.reviewed_at = version.returned_reason = None
-        for name, value in _content(item).items():
+        for name, value in _content(session, item).items():
             setattr(version, name, value)
     session.flush()
     return version
 
 
-def _content(item: Item) -> dict[str, Any]:
-    """Return the columns that an item's content fills, cleaned."""
+def _content(session: Session, item: Item) -> dict[str, Any]:
+    """Return what an item's content fills of a version, cleaned."""
     stem = clean_html(item.stem)
     options = [{"text": clean_html(option.text), "is_pinned": option.is_pinned} for option in item.options]
     texts = [stem, *(str(option["text"]) for option in options)]
     return {
         "kind": item.kind,
         "stem": stem,
+        "picture": pictures.keep(session, item.picture) if item.picture else None,
+        "picture_alt": clean_text(item.picture_alt),
         "options": options,
         "key": sorted(item.key),
         "topic": item.topic,
@@ -90,19 +104,30 @@ def _content(item: Item) -> dict[str, Any]:
         "valid_from": item.valid_from,
         "valid_to": item.valid_to,
         "search_text": fold(
-            " ".join([item.code, *map(text_of_html, texts), item.legal_document, item.legal_article])
+            " ".join(
+                [
+                    item.code,
+                    *map(text_of_html, texts),
+                    item.picture_alt,
+                    item.legal_document,
+                    item.legal_article,
+                ]
+            )
         ),
-        "fingerprint": fingerprint(text_of_html(texts[0]), [text_of_html(text) for text in texts[1:]]),
+        "fingerprint": fingerprint(
+            text_of_html(texts[0]), [text_of_html(text) for text in texts[1:]], item.picture
+        ),
     }
 
 
-def fingerprint(stem: str, options: Collection[str]) -> str:
-    """Return what two items of the same stem and options share: a digest of letters and digits, folded.
+def fingerprint(stem: str, options: Collection[str], picture: Picture | None = None) -> str:
+    """Return what two items of the same stem, options and picture share: a digest.
 
-    The letters themselves may be longer than an index takes.
+    Of the texts the letters and digits count, folded. They may themselves be longer than an index takes.
     """
-    texts = ("".join(char for char in fold(text) if char.isalnum()) for text in (stem, *options))
-    return hashlib.sha256("|".join(texts).encode()).hexdigest()
+    texts = ["".join(char for char in fold(text) if char.isalnum()) for text in (stem, *options)]
+    shown = [f"picture:{picture.sha256}"] if picture else []
+    return hashlib.sha256("|".join([*texts, *shown]).encode()).hexdigest()
 
 
 def next_code(session: Session, topic: str) -> str:
@@ -188,8 +213,8 @@ def digest(version: ItemVersion) -> str:
 
 
 def _refuse_author(version: ItemVersion, person_id: int) -> None:
-    if version.author_id == person_id:
-        raise Conflict("Người soạn không tự thẩm định, duyệt câu hỏi của mình.")
+    if person_id in version.author_ids:
+        raise Conflict("Người đã soạn hoặc sửa bản thảo không tự thẩm định, duyệt câu hỏi của mình.")
 
 
 def _record(
@@ -208,6 +233,13 @@ def _record(
 
 
 # --- finding -------------------------------------------------------------------------------------
+
+
+def authors_of(session: Session, versions: Collection[ItemVersion]) -> Mapping[int, list[str]]:
+    """Return the names of those who wrote any of each version, by its id, who began first."""
+    ids = {person for version in versions for person in version.author_ids}
+    names = dict(session.execute(select(Account.id, Account.name).where(Account.id.in_(ids))).all())
+    return {version.id: [names[person] for person in version.author_ids] for version in versions}
 
 
 def newest_version(session: Session, code: str, *, for_update: bool = False) -> ItemVersion:
@@ -283,12 +315,20 @@ def state_of(version: ItemVersion) -> str:
     return "draft" if version.reviewed_at is None else "reviewed"
 
 
+def items_of(session: Session, versions: Select[Any]) -> list[Item]:
+    """Return the versions that a query finds as items, their pictures read at once and not one by one."""
+    whole = selectinload(ItemVersion.picture).undefer(StoredPicture.content)
+    return [item_of(version) for version in session.scalars(versions.options(whole))]
+
+
 def item_of(version: ItemVersion) -> Item:
     """Return a stored version as an item."""
     return Item(
         code=version.item.code,
         kind=version.kind,
         stem=version.stem,
+        picture=pictures.picture_of(version.picture) if version.picture else None,
+        picture_alt=version.picture_alt,
         options=tuple(Option(option["text"], option["is_pinned"]) for option in version.options),
         key=tuple(version.key),
         topic=version.topic,
@@ -304,6 +344,8 @@ def item_of(version: ItemVersion) -> Item:
 
 
 def texts(session: Session, version_ids: Collection[int]) -> Mapping[int, ItemVersion]:
-    """Return versions by id, to show the texts of a paper."""
-    rows = session.scalars(select(ItemVersion).where(ItemVersion.id.in_(version_ids)))
+    """Return versions by id, to show the texts and pictures of a paper."""
+    rows = session.scalars(
+        select(ItemVersion).where(ItemVersion.id.in_(version_ids)).options(selectinload(ItemVersion.picture))
+    )
     return {version.id: version for version in rows}

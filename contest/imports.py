@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from html import escape
 
 from sqlalchemy import select
@@ -22,6 +23,11 @@ from question_bank.text import LONGEST_HTML, clean_text
 # An option about the other options ("Tất cả các phương án trên") makes sense in its place only.
 ABOUT_THE_OTHERS = re.compile(r"\b(cả|tất cả|không).*\b(phương án|đáp án|ý|câu) (trên|nào)", re.IGNORECASE)
 
+ONE_PICTURE = "Câu hỏi chỉ có được một hình, đặt ở phần câu hỏi, không đặt trong phương án."
+NO_ALT = (
+    "Hình của câu hỏi chưa có mô tả bằng chữ (Alt Text). Câu hỏi được nhập, "
+    "nhưng cần bổ sung mô tả trước khi thẩm định."
+)
 TOO_LONG = f"Câu hỏi có phần chữ dài hơn {LONGEST_HTML} ký tự."
 
 
@@ -52,13 +58,22 @@ class Plan:
     problems: Sequence[Problem]
 
 
+# The pages of a dry run ask for the same file again and again, once for each picture.
+read = lru_cache(maxsize=2)(read_file)
+
+
 def plan(session: Session, name: str, content: bytes, defaults: Defaults) -> Plan:
     """Read a file and say what importing it would do; nothing is stored."""
-    reading = read_file(name, content)
+    reading = read(name, content)
     there = _newest_by_fingerprint(session, [_fingerprint(found) for found in reading.items])
     added, changed, skipped, problems = [], [], [], list(reading.problems)
     for found in reading.items:
         version = there.get(_fingerprint(found))
+        if found.pictures and (found.picture is None or found.pictures[0].is_in_option):
+            problems.append(Problem("several_pictures", "error", found.where, ONE_PICTURE))
+            continue
+        if found.picture and not found.alt and version is None:
+            problems.append(Problem("picture_without_alt", "warning", found.where, NO_ALT))
         if _is_too_long(found):
             problems.append(Problem("text_too_long", "error", found.where, TOO_LONG))
         elif version is not None and _says_the_same(found, version):
@@ -70,6 +85,12 @@ def plan(session: Session, name: str, content: bytes, defaults: Defaults) -> Pla
         else:
             added.append(found)
     return Plan(added, changed, skipped, problems)
+
+
+def picture(brought: BankImport, sha256: str) -> bytes | None:
+    """Return a picture of a kept file as it would be stored, None if it has no such picture."""
+    pictures = (found.picture for found in read(brought.name, brought.content).items if found.picture)
+    return next((one.content for one in pictures if one.sha256 == sha256), None)
 
 
 def changed_item(change: Change) -> Item:
@@ -135,7 +156,7 @@ def _newest_by_fingerprint(session: Session, fingerprints: Collection[str]) -> d
 
 
 def _fingerprint(found: FoundItem) -> str:
-    return bank.fingerprint(found.stem, found.options)
+    return bank.fingerprint(found.stem, found.options, found.picture)
 
 
 def _says_the_same(found: FoundItem, version: ItemVersion) -> bool:
@@ -147,6 +168,7 @@ def _says_the_same(found: FoundItem, version: ItemVersion) -> bool:
         and found.level in (None, version.level)
         and found.legal_basis in (None, basis, version.legal_document)
         and found.explanation in (None, text_of_html(version.explanation))
+        and found.alt in ("", version.picture_alt)
     )
 
 
@@ -177,6 +199,8 @@ def _item(found: FoundItem, code: str, defaults: Defaults, before: Item | None =
         code=code,
         kind=found.kind,
         stem=escape(found.stem, quote=False),
+        picture=found.picture,
+        picture_alt=found.alt or (before.picture_alt if before else ""),
         options=tuple(
             Option(escape(text, quote=False), is_pinned=_is_pinned(found, place, before))
             for place, text in enumerate(found.options)

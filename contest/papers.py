@@ -32,6 +32,8 @@ def questions(session: Session, attempt: Attempt, responses: Mapping[str, list[s
                 "kind": version.kind,
                 "is_multiple": version.kind == "multiple",
                 "stem": _html(version.stem),
+                "picture": version.picture,
+                "picture_alt": version.picture_alt,
                 "options": [
                     {"label": LABELS[place], "text": _html(version.options[index]["text"])}
                     for place, index in enumerate(item.order)

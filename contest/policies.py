@@ -27,6 +27,8 @@ class Policy:
     roles: frozenset[str] = frozenset()
     # For how many seconds a shared cache may keep a page that is the same for everybody; 0: no-store.
     public_seconds: int = 0
+    # For how many seconds the browser that asked may keep the answer: its address never names another.
+    own_seconds: int = 0
     # The largest body in bytes where it differs from the application's.
     largest_body: int | None = None
 
@@ -39,6 +41,8 @@ _organizer = Policy(Who.STAFF, roles=frozenset({"organizer"}))
 _approver = Policy(Who.STAFF, roles=frozenset({"approver"}))
 # Writes and signs for items.
 _author = Policy(Who.STAFF, roles=frozenset({"organizer", "approver"}))
+# A picture of 5 MB and the other fields.
+_with_picture = replace(_author, largest_body=6 * 1024 * 1024)
 _in_statement = Policy(Who.SESSION_IN_STATEMENT)
 
 POLICIES: dict[str, Policy] = {
@@ -67,13 +71,15 @@ POLICIES: dict[str, Policy] = {
     "complaints.new": _signed_in,
     "complaints.show": _signed_in,
     "winner_checks.identity": _signed_in,
+    "pictures.show": Policy(Who.EVERYBODY, own_seconds=31_536_000),
+    "pictures.of_import": Policy(Who.STAFF, own_seconds=31_536_000),
     "leaderboards.units": _everybody,
     "leaderboards.individuals": _everybody,
     "leaderboards.winners": _everybody,
     "admin_bank.index": _staff,
     "admin_bank.show": _staff,
-    "admin_bank.new": _author,
-    "admin_bank.edit": _author,
+    "admin_bank.new": _with_picture,
+    "admin_bank.edit": _with_picture,
     "admin_bank.review": _author,
     "admin_bank.send_back": _author,
     "admin_bank.approve": _author,

@@ -80,7 +80,10 @@ def _set_headers(response: Response) -> Response:
     if current_app.config["CONTEST"].secure_cookies:
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
     policy = g.get("policy")
-    if response.status_code >= 400 or policy is None or not policy.public_seconds:
+    is_good = response.status_code < 400 and policy is not None
+    if is_good and policy.own_seconds:
+        response.headers["Cache-Control"] = f"private, max-age={policy.own_seconds}, immutable"
+    elif not is_good or not policy.public_seconds:
         response.headers["Cache-Control"] = "no-store"
     return response
 

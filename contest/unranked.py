@@ -24,7 +24,7 @@ WITH named AS (
   SELECT grants.account_id FROM role_grants grants, rounds r
   WHERE r.id = :round AND (grants.ended_at IS NULL OR grants.ended_at >= r.committed_at)
   UNION
-  SELECT unnest(ARRAY[v.author_id, v.reviewed_by_id, v.approved_by_id])
+  SELECT unnest(v.author_ids || ARRAY[v.reviewed_by_id, v.approved_by_id])
   FROM pools p CROSS JOIN LATERAL jsonb_each_text(p.item_versions) frozen
   JOIN item_versions v ON v.id = CAST(frozen.value AS integer)
   WHERE p.round_id = :round

@@ -71,6 +71,10 @@ def _parts(item: Item, names: Mapping[str, str]) -> dict[str, str]:
     }
     return {
         "Câu hỏi": text_of_html(item.stem),
+        "Hình": f"{item.picture.sha256[:8]} ({item.picture.width} × {item.picture.height})"
+        if item.picture
+        else "",
+        "Mô tả hình": item.picture_alt,
         **options,
         "Đáp án": ", ".join(LETTERS[place] for place in item.key),
         "Loại": names.get(item.kind, item.kind),

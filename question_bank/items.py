@@ -1,7 +1,7 @@
 """The item: a question with its options and key, and what makes one fit for a paper."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 KINDS = ("single", "multiple", "true_false")
@@ -21,6 +21,7 @@ TOPICS = {
     "T12": "Tình huống thực hành",
 }
 FEWEST_OPTIONS, MOST_OPTIONS = 2, 8
+LONGEST_ALT = 300
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,16 @@ class Option:
     is_pinned: bool = False
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A picture as it is stored: WebP. Its digest stands for its bytes wherever pictures are compared."""
+
+    sha256: str
+    width: int = field(compare=False)
+    height: int = field(compare=False)
+    content: bytes = field(compare=False, repr=False)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Item:
     """A question as it stands in the bank; `key` holds the indices of the right options, from 0."""
@@ -38,6 +49,9 @@ class Item:
     code: str
     kind: str
     stem: str
+    # Shown below the stem; who can't see it is told `picture_alt`.
+    picture: Picture | None = None
+    picture_alt: str = ""
     options: tuple[Option, ...]
     key: tuple[int, ...]
     topic: str
@@ -78,6 +92,8 @@ def problems_of(item: Item) -> Iterator[str]:
         yield "Đáp án chỉ đến phương án không có hoặc lặp lại."
     elif item.kind != "multiple" and len(item.key) != 1:
         yield "Câu hỏi một lựa chọn phải có đúng một đáp án."
+    if item.picture is None and item.picture_alt:
+        yield "Có mô tả hình nhưng câu hỏi không có hình."
     if item.valid_from and item.valid_to and item.valid_from > item.valid_to:
         yield "Ngày hết hiệu lực đứng trước ngày bắt đầu."
 
@@ -85,6 +101,8 @@ def problems_of(item: Item) -> Iterator[str]:
 def problems_before_approval(item: Item) -> Iterator[str]:
     """Yield what still keeps an item from being approved."""
     yield from problems_of(item)
+    if item.picture is not None and not item.picture_alt.strip():
+        yield "Hình của câu hỏi chưa có mô tả bằng chữ."
     if not item.explanation.strip():
         yield "Câu hỏi chưa có lời giải thích."
     if not item.legal_document.strip():

@@ -46,7 +46,7 @@ from contest.rules.ranking import DEFAULT_CHAIN
 from contest.rules.scoring import LABELS
 from contest.rules.sheets import Sheet
 from contest.security import hash_password, new_round_seed, token_hash
-from question_bank.items import Item, Option
+from question_bank.items import Item, Option, Picture
 
 PASSWORD = "mật khẩu dài"
 _PASSWORD_HASH = hash_password(PASSWORD)
@@ -118,8 +118,11 @@ def make_unit(name: str, code: str | None = None, kind: str = "commune", group: 
     return unit
 
 
-def make_items(per_cell: int = 6, *, multiple: bool = False) -> None:
-    """Fill the bank with approved items for SPECIFICATION: option index 1 is right (0 and 2 if multiple)."""
+def make_items(per_cell: int = 6, *, multiple: bool = False, picture: Picture | None = None) -> None:
+    """Fill the bank with approved items for SPECIFICATION: option index 1 is right (0 and 2 if multiple).
+
+    A picture goes into the items of T1.
+    """
     now = db_now(db.session())
     author, reviewer = make_staff(name="Người soạn"), make_staff(name="Người duyệt")
     items = [
@@ -127,6 +130,8 @@ def make_items(per_cell: int = 6, *, multiple: bool = False) -> None:
             code=f"{topic}-{level}-{number:03d}",
             kind="multiple" if multiple else "single",
             stem=f"Câu hỏi {topic} {level} số {number}",
+            picture=picture if topic == "T1" else None,
+            picture_alt="Sơ đồ một cửa" if picture and topic == "T1" else "",
             options=tuple(Option(f"Phương án {place}") for place in range(4)),
             key=(0, 2) if multiple else (1,),
             topic=topic,

@@ -37,7 +37,7 @@ SHELL_FILES = {
 SHELL_FOLDERS = {"blueprints", "cli", "demo", "embedded"}
 WEB = {"flask", "flask_login", "flask_wtf", "flask_migrate", "werkzeug", "wtforms", "jinja2"}
 QUEUE = {"redis", "rq"}
-FILE_FORMATS = {"openpyxl", "docx", "lxml", "defusedxml", "xlsxwriter"}
+FILE_FORMATS = {"PIL", "openpyxl", "docx", "lxml", "defusedxml", "xlsxwriter"}
 # Of the standard library: what brings in the time, chance, or the world outside.
 IMPURE = {"time", "random", "secrets", "socket", "subprocess", "threading", "logging", "urllib", "http"}
 

@@ -1,18 +1,20 @@
 """The bank's rules: two people sign, what is approved never changes, the newest wording counts."""
 
+import hashlib
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from contest import bank
 from contest.clock import db_now
 from contest.errors import BadInput, Conflict, NotThere
 from contest.extensions import db
-from contest.models import AuditEvent
+from contest.models import AuditEvent, Picture
 from question_bank.items import Item, Option
 from tests import builders
+from tests.pictures import stored
 
 WHOLE = Item(
     code="T1-001",
@@ -83,6 +85,159 @@ def test_the_database_refuses_it_too(draft, author, reviewer, column):
 
     with pytest.raises(IntegrityError), db.session.begin_nested():
         db.session.execute(text(f"UPDATE item_versions SET {column} = author_id"))
+
+
+def test_whoever_ever_edited_a_draft_signs_for_nothing_of_it(draft, author, reviewer):
+    editor = builders.make_staff(name="Người sửa")
+    for person, stem in ((editor, "Sửa lần một?"), (author, "Sửa lần hai?")):
+        bank.edit(db.session(), "T1-001", replace(WHOLE, stem=stem), author_id=person.id, now=now())
+
+    assert draft.author_ids == [author.id, editor.id]
+    for person in (author, editor):
+        with pytest.raises(Conflict, match="không tự"):
+            bank.review(db.session(), draft, reviewer_id=person.id, now=now())
+        with pytest.raises(Conflict, match="không tự"):
+            bank.send_back(db.session(), draft, reason="x", reviewer_id=person.id, now=now())
+    bank.review(db.session(), draft, reviewer_id=reviewer.id, now=now())
+    for person in (author, editor):
+        with pytest.raises(Conflict, match="không tự"):
+            bank.approve(db.session(), draft, approver_id=person.id, now=now())
+    bank.approve(db.session(), draft, approver_id=reviewer.id, now=now())
+
+
+def test_who_wrote_an_older_version_may_sign_for_the_next(draft, author, reviewer):
+    approved(draft, reviewer)
+    newer = bank.edit(
+        db.session(), "T1-001", replace(WHOLE, stem="Viết lại?"), author_id=reviewer.id, now=now()
+    )
+
+    assert newer.author_ids == [reviewer.id]
+    approved(newer, author)
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
+        ("reviewed_by_id = :editor, reviewed_at = now()", "reviewed_by_another"),
+        ("reviewed_by_id = :author, reviewed_at = now()", "reviewed_by_another"),
+        ("approved_by_id = :editor, approved_at = now()", "approved_by_another"),
+        ("author_ids = ARRAY[:author], reviewed_by_id = :editor, reviewed_at = now()", "stays among"),
+        ("author_ids = '{}'", "stays among"),
+        ("author_ids = author_ids || NULL::int", "author_among_authors"),
+        ("author_id = :reviewer", "author_among_authors"),
+    ],
+)
+def test_the_database_knows_whoever_edited_a_draft(draft, author, reviewer, change, constraint):
+    editor = builders.make_staff(name="Người sửa")
+    for person in (editor, author):
+        bank.edit(db.session(), "T1-001", WHOLE, author_id=person.id, now=now())
+    if "approved" in change:
+        bank.review(db.session(), draft, reviewer_id=reviewer.id, now=now())
+        db.session.flush()
+
+    people = {"editor": editor.id, "author": author.id, "reviewer": reviewer.id}
+    with pytest.raises(IntegrityError, match=constraint), db.session.begin_nested():
+        db.session.execute(text(f"UPDATE item_versions SET {change}"), people)
+
+
+# --- pictures --------------------------------------------------------------------------------------
+
+ILLUSTRATED = replace(WHOLE, picture=stored(), picture_alt="Biểu đồ hai mức độ")
+
+
+@pytest.fixture
+def illustrated(author):
+    (version,) = bank.add_drafts(db.session(), [ILLUSTRATED], author_id=author.id, now=now())
+    return version
+
+
+def test_an_item_comes_back_with_its_picture(illustrated):
+    db.session.expire_all()
+
+    item = bank.item_of(illustrated)
+    assert item == ILLUSTRATED
+    assert item.picture.content == stored().content
+    assert bank.items_of(db.session(), bank.newest_versions(words="bieu do")) == [ILLUSTRATED]
+
+
+def test_the_same_words_with_another_picture_are_another_item(illustrated):
+    prints = [bank.fingerprint("Hỏi?", ["a"], picture) for picture in (None, stored(), stored(2))]
+
+    assert len(set(prints)) == 3
+    assert prints[0] == hashlib.sha256(b"hoi|a").hexdigest()  # as it was before there were pictures
+    assert illustrated.fingerprint != bank.fingerprint(WHOLE.stem, ["Hai", "Ba", "Bốn"])
+
+
+def test_a_change_of_the_picture_or_its_words_is_seen(illustrated, author):
+    seen = bank.digest(illustrated)
+    for changes in ({"picture": stored(2)}, {"picture_alt": "Khác"}, {"picture": None, "picture_alt": ""}):
+        bank.edit(db.session(), "T1-001", replace(ILLUSTRATED, **changes), author_id=author.id, now=now())
+        assert bank.digest(illustrated) != seen
+        assert bank.item_of(illustrated) == replace(ILLUSTRATED, **changes)
+    with pytest.raises(Conflict, match="vừa được người khác sửa"):
+        bank.refuse_if_changed(illustrated, seen)
+
+
+def test_a_picture_needs_words_before_the_review_and_not_before(author, reviewer):
+    bare = replace(ILLUSTRATED, picture_alt="")
+    (version,) = bank.add_drafts(db.session(), [bare], author_id=author.id, now=now())
+
+    with pytest.raises(BadInput, match="chưa có mô tả bằng chữ"):
+        bank.review(db.session(), version, reviewer_id=reviewer.id, now=now())
+    with pytest.raises(IntegrityError, match="reviewed_picture_with_alt"), db.session.begin_nested():
+        db.session.execute(
+            text("UPDATE item_versions SET reviewed_by_id = :id, reviewed_at = now()"), {"id": reviewer.id}
+        )
+
+
+def test_words_for_no_picture_are_refused(draft):
+    with pytest.raises(BadInput, match="không có hình"):
+        bank.edit(
+            db.session(), "T1-001", replace(WHOLE, picture_alt="x"), author_id=draft.author_id, now=now()
+        )
+    with pytest.raises(IntegrityError, match="alt_with_picture"), db.session.begin_nested():
+        db.session.execute(text("UPDATE item_versions SET picture_alt = 'x'"))
+
+
+@pytest.mark.parametrize(
+    "change", ["picture_sha256 = NULL, picture_alt = ''", "picture_alt = 'x'", "author_ids = author_ids || 1"]
+)
+def test_an_approved_items_picture_never_changes(illustrated, reviewer, change):
+    approved(illustrated, reviewer)
+    db.session.flush()
+
+    with pytest.raises(IntegrityError, match="never changes"), db.session.begin_nested():
+        db.session.execute(text(f"UPDATE item_versions SET {change}"))
+
+
+@pytest.mark.parametrize(
+    ("statement", "complaint"),
+    [
+        ("UPDATE pictures SET width = 1", "append-only"),
+        ("DELETE FROM pictures", "append-only"),
+        ("TRUNCATE pictures CASCADE", "append-only"),
+        ("INSERT INTO pictures VALUES (repeat('0', 64), 'x', 1, 1)", "digest_of_content"),
+        (
+            "INSERT INTO pictures VALUES (encode(sha256('x'), 'hex'), 'x', 1201, 1)",
+            "small_size",
+        ),
+        (
+            "INSERT INTO pictures SELECT encode(sha256(b), 'hex'), b, 1, 1"
+            " FROM (SELECT convert_to(repeat('x', 153601), 'UTF8') AS b) big",
+            "small_content",
+        ),
+    ],
+)
+def test_the_database_keeps_pictures_as_they_are(illustrated, statement, complaint):
+    with pytest.raises(IntegrityError, match=complaint), db.session.begin_nested():
+        db.session.execute(text(statement))
+
+
+def test_one_picture_of_many_items_is_stored_once(illustrated, author):
+    others = [replace(ILLUSTRATED, code=f"T1-00{number}") for number in (2, 3)]
+    bank.add_drafts(db.session(), others, author_id=author.id, now=now())
+
+    assert db.session.scalar(select(func.count()).select_from(Picture)) == 1
 
 
 def test_a_draft_is_not_approved_before_its_review(draft, reviewer):

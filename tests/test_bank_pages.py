@@ -56,6 +56,12 @@ def other(app, contest):
     return builders.sign_in(visit(app), builders.make_staff(name="Trần Văn Duyệt"))
 
 
+@pytest.fixture
+def third(app, contest):
+    """A browser in which somebody is signed in who wrote nothing."""
+    return builders.sign_in(visit(app), builders.make_staff(name="Lê Thị Ba"))
+
+
 def make_draft(author, code="T2-900", **changes):
     item = Item(
         **{
@@ -125,12 +131,14 @@ def test_the_author_signs_for_nothing_of_their_own(author, writer, other, action
 
     assert bank.state_of(newest()) == ("reviewed" if is_reviewed else "draft")
     html = page(writer, "/admin/bank/T2-900")
-    assert "Bạn là người soạn phiên bản này" in html
+    assert "Bạn đã soạn hoặc sửa phiên bản này" in html
     assert "/T2-900/approval" not in html
     assert "/T2-900/review" not in html
 
 
-def test_who_changes_a_reviewed_draft_becomes_its_author_and_it_is_reviewed_again(author, writer, other):
+def test_who_changes_a_reviewed_draft_becomes_an_author_and_it_is_reviewed_again(
+    author, writer, other, third
+):
     draft = make_draft(author)
     sign(other, "review", draft)
 
@@ -138,8 +146,14 @@ def test_who_changes_a_reviewed_draft_becomes_its_author_and_it_is_reviewed_agai
 
     assert answer.status_code == 303
     assert bank.state_of(newest()) == "draft"
-    assert sign(other, "review", newest()).status_code == 409
-    assert sign(writer, "review", newest()).status_code == 303
+    for person in (other, writer):
+        assert sign(person, "review", newest()).status_code == 409
+        assert "Bạn đã soạn hoặc sửa phiên bản này" in page(person, "/admin/bank/T2-900")
+    assert "Nguyễn Thị Soạn, Trần Văn Duyệt soạn" in words(page(other, "/admin/bank/T2-900"))
+    assert sign(third, "review", newest()).status_code == 303
+    for person in (other, writer):
+        assert sign(person, "approval", newest()).status_code == 409
+    assert sign(third, "approval", newest()).status_code == 303
 
 
 def test_the_database_itself_refuses_an_authors_signature(author):
@@ -151,14 +165,15 @@ def test_the_database_itself_refuses_an_authors_signature(author):
         )
 
 
-def test_who_changes_a_draft_by_a_file_becomes_its_author(author, writer, other):
+def test_who_changes_a_draft_by_a_file_becomes_an_author(author, writer, other, third):
     make_draft(author, options=(Option("Công an"), Option("Tòa án")))
     address = bring(other, "x.txt", AIKEN.replace("ANSWER: A", "ANSWER: B").encode()).location
     post(other, f"{address}/application", count=1)
 
     assert newest().key == [1]
     assert sign(other, "review", newest()).status_code == 409
-    assert sign(writer, "review", newest()).status_code == 303
+    assert sign(writer, "review", newest()).status_code == 409
+    assert sign(third, "review", newest()).status_code == 303
 
 
 def test_nobody_signs_for_words_that_they_have_not_seen(author, writer, other):

@@ -1,16 +1,22 @@
 """Files into the bank: the dry run tells the truth, the good items go in once."""
 
+import base64
+from dataclasses import replace
+from html import escape
+
 import pytest
 from sqlalchemy import func, select
 
 from contest import bank, imports
 from contest.clock import db_now
-from contest.errors import Conflict
+from contest.errors import BadInput, Conflict
 from contest.extensions import db
 from contest.imports import Defaults
 from contest.models import AuditEvent, BankImport, ItemVersion
-from question_bank.formats import xlsx
+from question_bank.formats import docx, moodle_xml, xlsx
+from question_bank.items import Item, Option
 from tests import builders
+from tests.pictures import drawn, saved, stored
 
 HEAD = "Chủ đề;Mức độ;Câu hỏi;A;B;C;Đáp án;Căn cứ;Giải thích\n"
 GOOD = "T1;NB;Có mấy mức độ?;Hai;Ba;Bốn;A;Nghị định số 42/2022/NĐ-CP;Có hai mức độ.\n"
@@ -147,3 +153,109 @@ def test_a_file_is_kept_with_its_digest(author):
     (kept,) = db.session.scalars(select(BankImport)).all()
     assert (kept.name, len(kept.sha256), kept.applied_at) == ("Câu hỏi.csv", 64, None)
     assert db.session.scalar(select(func.count()).select_from(ItemVersion)) == 0
+
+
+# --- pictures --------------------------------------------------------------------------------------
+
+ILLUSTRATED = Item(
+    code="T1-001",
+    kind="single",
+    stem="Sơ đồ này nói gì?",
+    picture=stored(),
+    picture_alt="Sơ đồ một cửa",
+    options=(Option("Một cửa"), Option("Hai cửa")),
+    key=(0,),
+    topic="T1",
+    level="NB",
+    explanation="Vì thế.",
+    legal_document="Nghị định số 118/2025/NĐ-CP",
+)
+
+
+def take_file(author, name, content):
+    return imports.apply(
+        db.session(), bring(author, content, name), DEFAULTS, actor_id=author.id, now=db_now(db.session())
+    )
+
+
+def plan_file(name, content):
+    return imports.plan(db.session(), name, content, DEFAULTS)
+
+
+@pytest.mark.parametrize(("name", "module"), [("a.docx", docx), ("a.xml", moodle_xml)])
+def test_a_picture_comes_in_with_its_words_once(author, name, module):
+    content = module.write([ILLUSTRATED])
+
+    assert take_file(author, name, content) == (1, 0)
+    assert take_file(author, name, content) == (0, 0)
+
+    item = bank.item_of(versions()[0])
+    assert (item.picture, item.picture_alt) == (stored(), "Sơ đồ một cửa")
+    assert plan_file(name, module.write([item])).skipped
+
+
+def test_other_words_for_a_picture_change_the_item_and_no_words_do_not(author):
+    take_file(author, "a.docx", docx.write([ILLUSTRATED]))
+
+    assert take_file(author, "a.docx", docx.write([replace(ILLUSTRATED, picture_alt="")])) == (0, 0)
+    assert take_file(author, "a.docx", docx.write([replace(ILLUSTRATED, picture_alt="Khác")])) == (0, 1)
+    assert [one.picture_alt for one in versions()] == ["Khác"]
+
+
+def test_another_picture_is_another_item(author):
+    take_file(author, "a.docx", docx.write([ILLUSTRATED]))
+
+    assert take_file(author, "a.docx", docx.write([replace(ILLUSTRATED, picture=stored(2))])) == (1, 0)
+
+
+def test_a_picture_without_words_comes_in_with_a_warning_and_waits_for_them(author):
+    content = docx.write([replace(ILLUSTRATED, picture_alt="")])
+    planned = plan_file("a.docx", content)
+
+    assert [(one.kind, one.severity) for one in planned.problems] == [("picture_without_alt", "warning")]
+    assert take_file(author, "a.docx", content) == (1, 0)
+    with pytest.raises(BadInput, match="chưa có mô tả"):
+        bank.review(
+            db.session(), versions()[0], reviewer_id=builders.make_staff().id, now=db_now(db.session())
+        )
+
+
+def moodle(stem_image, option_image=""):
+    data = f"data:image/png;base64,{base64.b64encode(saved(drawn(), 'PNG')).decode()}"
+    image = f'<img src="{data}" alt="x">'
+    return (
+        moodle_xml.write(
+            [
+                replace(
+                    ILLUSTRATED,
+                    picture=None,
+                    picture_alt="",
+                    stem="Hỏi?IMAGE",
+                    options=(Option("aOTHER"), Option("b")),
+                )
+            ]
+        )
+        .replace(b"IMAGE", escape(image * stem_image).encode())
+        .replace(b"OTHER", escape(image if option_image else "").encode())
+    )
+
+
+@pytest.mark.parametrize(("in_stem", "in_option"), [(2, False), (0, True), (1, True)])
+def test_a_question_with_pictures_that_have_no_place_is_an_error(session, in_stem, in_option):
+    planned = plan_file("a.xml", moodle(in_stem, in_option))
+
+    assert [(one.kind, one.severity) for one in planned.problems] == [("several_pictures", "error")]
+    assert planned.added == []
+
+
+def test_a_picture_of_any_kind_is_stored_as_the_bank_does(author):
+    take_file(author, "a.xml", moodle(1))
+
+    assert versions()[0].picture_sha256 == stored().sha256
+
+
+def test_a_kept_file_gives_its_pictures_as_they_would_be_stored(author):
+    brought = bring(author, moodle(1), "a.xml")
+
+    assert imports.picture(brought, stored().sha256) == stored().content
+    assert imports.picture(brought, "0" * 64) is None

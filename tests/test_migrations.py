@@ -1,5 +1,7 @@
 """The migrations make the tables that the models describe."""
 
+import re
+
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -28,3 +30,11 @@ def test_every_check_of_the_models_is_in_the_database(app):
 
 def test_the_migrations_are_one_line():
     assert len(ScriptDirectory(str(MIGRATIONS)).get_heads()) == 1
+
+
+def test_a_migration_does_what_it_did_on_its_day():
+    files = sorted((MIGRATIONS / "versions").glob("*.py"))
+    imports = re.compile(r"(?m)^\s*(?:from|import) (?:contest|question_bank)\b")
+    assert files
+    tied = [path.name for path in files if imports.search(path.read_text(encoding="utf-8"))]
+    assert tied == [], "copy into the migration what it needs: the application's code changes"

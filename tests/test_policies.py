@@ -45,7 +45,8 @@ def world(app, request):
     fields |= {"proposal_id": 0, "account_id": 0}
     fields |= {"outage_id": 0, "extra_time_id": 0, "registration_id": 0}
     fields |= {"contest_id": 0, "division": "citizens", "person_id": 0}
-    fields |= {"task_id": 0, "check_id": 0, "number": 0}
+    fields |= {"check_id": 0, "number": 0}
+    fields |= {"sha256": "0" * 64}
     organizer = builders.make_staff("organizer", "approver")
     people = SimpleNamespace(organizer=organizer, contest=None, fields=fields)
     if phase == "no contest":

@@ -7,6 +7,7 @@ from contest.blueprints import (
     contest_standings,
     health,
     leaderboards,
+    pictures,
     public,
     winner_checks,
 )
@@ -37,6 +38,7 @@ BLUEPRINTS = (
     attempts.bp,
     leaderboards.bp,
     contest_standings.bp,
+    pictures.bp,
     dashboard.bp,
     participants.bp,
     participant.bp,

@@ -100,7 +100,7 @@ def export(file: Path, words: str, topic: str, state: str, as_json: bool) -> Non
     if write is None:
         raise click.ClickException(f"The ending must be one of {', '.join(WRITERS)}.")
     query = bank.newest_versions(words=words, topic=topic, state=state)
-    items = [bank.item_of(version) for version in db.session.scalars(query)]
+    items = bank.items_of(db.session(), query)
     file.write_bytes(write(items))
     click.echo(json.dumps({"items": len(items)}) if as_json else f"{len(items)} items written")
 

@@ -3,7 +3,7 @@
 from contest.models.accounts import Account, Consent, RoleGrant, Session
 from contest.models.attempts import Attempt
 from contest.models.audit import AuditEvent
-from contest.models.bank import BankImport, BankItem, ItemVersion
+from contest.models.bank import BankImport, BankItem, ItemVersion, Picture
 from contest.models.complaints import Complaint
 from contest.models.contests import (
     Contest,
@@ -43,6 +43,7 @@ __all__ = [
     "ItemVersion",
     "Outage",
     "OutageDecision",
+    "Picture",
     "Pool",
     "Prize",
     "Proposal",

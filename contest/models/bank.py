@@ -3,11 +3,28 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Integer, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from contest.extensions import Base
 from contest.models.accounts import Account
+
+
+class Picture(Base):
+    """A picture of items, under the digest of its bytes; WebP. Append-only (a trigger refuses changes)."""
+
+    __tablename__ = "pictures"
+    __table_args__ = (
+        CheckConstraint("sha256 = encode(sha256(content), 'hex')", name="digest_of_content"),
+        CheckConstraint("octet_length(content) <= 153600", name="small_content"),
+        CheckConstraint("width BETWEEN 1 AND 1200 AND height BETWEEN 1 AND 1600", name="small_size"),
+    )
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    # Read where the bytes themselves are needed only.
+    content: Mapped[bytes] = mapped_column(deferred=True)
+    width: Mapped[int]
+    height: Mapped[int]
 
 
 class BankItem(Base):
@@ -28,10 +45,19 @@ class ItemVersion(Base):
     __tablename__ = "item_versions"
     __table_args__ = (
         UniqueConstraint("item_id", "number"),
-        CheckConstraint("reviewed_by_id <> author_id", name="reviewed_by_another"),
+        CheckConstraint("picture_sha256 IS NOT NULL OR picture_alt = ''", name="alt_with_picture"),
+        CheckConstraint(
+            "reviewed_at IS NULL OR picture_sha256 IS NULL OR picture_alt <> ''",
+            name="reviewed_picture_with_alt",
+        ),
+        CheckConstraint(
+            "author_id = ANY (author_ids) AND array_position(author_ids, NULL) IS NULL",
+            name="author_among_authors",
+        ),
+        CheckConstraint("NOT reviewed_by_id = ANY (author_ids)", name="reviewed_by_another"),
         CheckConstraint("(reviewed_at IS NULL) = (reviewed_by_id IS NULL)", name="reviewed_with_reviewer"),
         CheckConstraint("approved_at IS NULL OR reviewed_at IS NOT NULL", name="approved_after_review"),
-        CheckConstraint("approved_by_id <> author_id", name="approved_by_another"),
+        CheckConstraint("NOT approved_by_id = ANY (author_ids)", name="approved_by_another"),
         CheckConstraint("(approved_at IS NULL) = (approved_by_id IS NULL)", name="approved_with_approver"),
         CheckConstraint("retired_at IS NULL OR approved_at IS NOT NULL", name="retired_after_approval"),
         CheckConstraint(
@@ -44,6 +70,7 @@ class ItemVersion(Base):
         CheckConstraint("valid_from <= valid_to", name="valid_in_order"),
         Index("ix_item_versions_topic_level", "topic", "level"),
         Index("ix_item_versions_fingerprint", "fingerprint"),
+        Index("ix_item_versions_picture_sha256", "picture_sha256"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -51,6 +78,9 @@ class ItemVersion(Base):
     number: Mapped[int]
     kind: Mapped[str]
     stem: Mapped[str]
+    picture_sha256: Mapped[str | None] = mapped_column(ForeignKey("pictures.sha256"))
+    # What the picture shows, for those who can't see it; a draft may still be without.
+    picture_alt: Mapped[str] = mapped_column(server_default="")
     # [{"text": "…", "is_pinned": false}, …]
     options: Mapped[list[Any]]
     # Indices of the right options, from 0.
@@ -66,9 +96,12 @@ class ItemVersion(Base):
     valid_to: Mapped[date | None]
     # Stem, options and legal basis, folded, to search in.
     search_text: Mapped[str]
-    # The same for two items of the same stem and options, however they are typed.
+    # The same for two items of the same stem, picture and options, however they are typed.
     fingerprint: Mapped[str]
+    # Who wrote the wording that there is now.
     author_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    # Everybody who ever wrote or edited this version, in that order; it only grows (a trigger refuses).
+    author_ids: Mapped[list[int]] = mapped_column(ARRAY(Integer))
     created_at: Mapped[datetime] = mapped_column(server_default=func.statement_timestamp())
     reviewed_by_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
     reviewed_at: Mapped[datetime | None]
@@ -81,6 +114,7 @@ class ItemVersion(Base):
     retire_reason: Mapped[str | None]
 
     item: Mapped[BankItem] = relationship(back_populates="versions")
+    picture: Mapped[Picture | None] = relationship()
     author: Mapped[Account] = relationship(foreign_keys=[author_id])
     reviewed_by: Mapped[Account | None] = relationship(foreign_keys=[reviewed_by_id])
     approved_by: Mapped[Account | None] = relationship(foreign_keys=[approved_by_id])

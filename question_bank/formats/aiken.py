@@ -102,8 +102,16 @@ def _next_letters(lines: Sequence[str]) -> list[str]:
 
 
 def _draft(question: _Question, key: str) -> Draft:
-    where = {"line": question.line}
-    draft = Draft(where=where, stem=" ".join(question.stem), options=_in_places(question), key_text=key)
+    draft = Draft(
+        where={"line": question.line},
+        stem=" ".join(question.stem),
+        options=_in_places(question),
+        key_text=key,
+    )
+    letter = clean_text(key)
+    if len(letter) == 1 and 0 <= LETTERS.find(letter) < len(draft.options):
+        # A letter is a place here, even where it is also what another option says.
+        draft.marks, draft.key_text = {LETTERS.index(letter)}, None
     check_length(draft)
     return draft
 

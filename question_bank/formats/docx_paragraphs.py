@@ -19,6 +19,9 @@ _SOFT_HYPHEN = "\u00ad"
 _MATH_TEXT = "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"
 _BLIP = "{http://schemas.openxmlformats.org/drawingml/2006/main}blip"
 _IMAGE_DATA = "{urn:schemas-microsoft-com:vml}imagedata"
+_SHAPE = "{urn:schemas-microsoft-com:vml}shape"
+# What `docx.write` puts beside a picture that it had to convert for Word: the picture itself.
+ORIGINAL = "{urn:contest:original-picture}original"
 _ALTERNATE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}AlternateContent"
 # Deleted or moved away while changes are tracked, fields' instructions, and what floats beside the text.
 _SKIPPED = frozenset(
@@ -142,7 +145,7 @@ class _Reader:
             look = self._styles.run_look(style, run.find(f"{W}rPr"), is_link=is_link)
             if not look.is_hidden:
                 pieces.append((_text_of(run), look.flags() | shade))
-                pictures.extend(self._pictures(run))
+                pictures.extend(self._pictures(run, where))
         text = marked(pieces)
         mark = None if properties is None else properties.find(f"{W}rPr")
         is_deleted = mark is not None and mark.find(f"{W}del") is not None
@@ -164,16 +167,27 @@ class _Reader:
         alignment = None if properties is None else properties.find(f"{W}jc")
         return alignment is not None and alignment.get(f"{W}val") == "center"
 
-    def _pictures(self, run: Element) -> Iterator[Picture]:
+    def _pictures(self, run: Element, where: Place) -> Iterator[Picture]:
+        alt = ""
         for element in _seen(run):
-            relation = None
-            if element.tag == _BLIP:
-                relation = element.get(f"{R}embed")
-            elif element.tag == _IMAGE_DATA:
-                relation = element.get(f"{R}id")
-            content = self._package.picture(relation) if relation else None
-            if content is not None:
-                yield Picture(content)
+            if element.tag == _SHAPE:
+                alt = element.get("alt", "")
+            elif element.tag.endswith("}docPr"):
+                alt = element.get("descr", "")
+            elif element.tag in (_BLIP, _IMAGE_DATA):
+                relations = [element.get(f"{R}{name}") for name in ("embed", "id", "link")]
+                relation = next(filter(None, relations), None)
+                if relation is not None:  # a link leads out of the file
+                    shown = Picture(self._package.picture(relation) or b"", alt, where)
+                    yield self._original(element, shown)
+
+    def _original(self, element: Element, shown: Picture) -> Picture:
+        """Return the picture that `docx.write` converted into the one shown, if that is still the same."""
+        for each in element.iter(ORIGINAL):
+            content = self._package.picture(each.get(f"{R}embed", ""))
+            if content and each.get("of") == shown.sha256:
+                return replace(shown, content=content)
+        return shown
 
     def _table(self, table: Element, number: int) -> Table:
         rows: list[list[Cell]] = []

@@ -3,20 +3,29 @@
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from hashlib import sha256
 from io import BytesIO
 
 from docx import Document
 from docx.document import Document as WordDocument
 from docx.enum.text import WD_ALIGN_PARAGRAPH
-from docx.shared import Cm, Pt
+from docx.opc.constants import RELATIONSHIP_TYPE
+from docx.opc.packuri import PackURI
+from docx.opc.part import Part
+from docx.oxml import parse_xml
+from docx.oxml.ns import nsdecls
+from docx.shared import Cm, Emu, Pt
 
 from question_bank.formats.docx_labels import LETTERS, answer_pairs, question_label, stars, without_notes
-from question_bank.formats.docx_paragraphs import GUARD
+from question_bank.formats.docx_paragraphs import GUARD, ORIGINAL
 from question_bank.formats.markup import text_of_html
-from question_bank.items import Item
+from question_bank.items import Item, Picture
+from question_bank.pictures import as_jpeg
 from question_bank.text import clean_text
 
 TITLE = "BỘ CÂU HỎI"
+_EMU_PER_PIXEL, _WIDEST = 9_525, Cm(15)  # at 96 dots an inch
+_EXTENSION = "{8A1B6F0C-6E57-4C0D-9C57-3B6E0A6B7D21}"
 _NO_XML = re.compile("[\ufffe\uffff]")
 
 
@@ -54,6 +63,8 @@ def _add(document: WordDocument, number: int, item: Item) -> None:
     stem.paragraph_format.keep_with_next = True
     stem.add_run(f"Câu {number}. ").bold = True
     stem.add_run(_guarded_stem(_shown(item.stem)))
+    if item.picture is not None:
+        _add_picture(document, item.picture, item.picture_alt)
     for letter, option in zip(LETTERS, item.options, strict=False):
         _line(document, f"{letter}. ", _guarded_option(_shown(option.text)), indent=0.75)
     _line(document, "Đáp án: ", ", ".join(LETTERS[index] for index in sorted(item.key)))
@@ -63,6 +74,27 @@ def _add(document: WordDocument, number: int, item: Item) -> None:
     _line(document, "Giải thích: ", _shown(item.explanation))
     _line(document, "Chủ đề: ", item.topic)
     _line(document, "Mức độ: ", item.level)
+
+
+def _add_picture(document: WordDocument, picture: Picture, alt: str) -> None:
+    """Add a picture as a JPEG, which every Word shows, and with it the picture itself, to be read back."""
+    paragraph = document.add_paragraph()
+    paragraph.paragraph_format.keep_with_next = True
+    width = Emu(min(picture.width * _EMU_PER_PIXEL, _WIDEST))
+    shown = as_jpeg(picture)
+    shape = paragraph.add_run().add_picture(BytesIO(shown), width=width)._inline
+    shape.docPr.set("descr", _NO_XML.sub("", alt))
+    name = PackURI(f"/word/media/{picture.sha256[:16]}.webp")
+    there = (part for part in document.part.related_parts.values() if part.partname == name)
+    part = next(there, None) or Part(name, "image/webp", picture.content, document.part.package)
+    relation = document.part.relate_to(part, RELATIONSHIP_TYPE.IMAGE)
+    namespace, _, tag = ORIGINAL[1:].partition("}")
+    extension = parse_xml(
+        f'<a:extLst {nsdecls("a", "r")}><a:ext uri="{_EXTENSION}">'
+        f'<x:{tag} xmlns:x="{namespace}" of="{sha256(shown).hexdigest()}" r:embed="{relation}"/>'
+        "</a:ext></a:extLst>"
+    )
+    shape.graphic.graphicData.pic.blipFill.blip.append(extension)
 
 
 def _line(document: WordDocument, label: str, text: str, *, indent: float = 0) -> None:

@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from question_bank.items import LONGEST_ALT
+from question_bank.items import Picture as StoredPicture
+from question_bank.text import clean_text
+
 # A place in a file, as people count: {"sheet": …, "row": …}, {"row": …}, {"paragraph": …},
 # {"table": …, "row": …}, {"line": …}, {"question": …}; {} is the file itself.
 Place = Mapping[str, str | int]
@@ -12,9 +16,14 @@ Place = Mapping[str, str | int]
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as it lies in the file."""
+    """A picture as it lies in the file; without bytes if the file only names it."""
 
     content: bytes
+    # What the file says for those who can't see it.
+    alt: str = ""
+    # Where it stands, if that is not where its question begins.
+    where: Place | None = None
+    is_in_option: bool = False
 
     @property
     def sha256(self) -> str:
@@ -82,6 +91,13 @@ class FoundItem:
     legal_basis: str | None = None
     explanation: str | None = None
     pictures: tuple[Picture, ...] = ()
+    # The only one of them, as the bank stores it.
+    picture: StoredPicture | None = None
+
+    @property
+    def alt(self) -> str:
+        """What the file says for those who can't see the first picture."""
+        return clean_text(self.pictures[0].alt)[:LONGEST_ALT] if self.pictures else ""
 
     def as_json(self) -> dict[str, Any]:
         """Return the item as `contest bank check --json` prints it."""

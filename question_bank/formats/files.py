@@ -7,6 +7,7 @@ from typing import cast
 
 from question_bank.formats.drafts import Problem, Reading, UnreadableFile
 from question_bank.formats.gate import OLE, ZIP, check_size
+from question_bank.formats.item_pictures import with_pictures
 from question_bank.formats.judging import ERROR
 
 BY_SUFFIX = {
@@ -48,7 +49,7 @@ def read_file(name: str, content: bytes) -> Reading:
     try:
         check_size(content)
         module = import_module(f"question_bank.formats.{format_of(name, content)}")
-        return cast(Reading, module.read(content))
+        return with_pictures(cast(Reading, module.read(content)))
     except UnreadableFile as error:
         return Reading([], [Problem("unreadable_file", ERROR, {}, str(error))])
 

@@ -33,7 +33,7 @@ UNSUPPORTED = "Câu hỏi loại “{}” không phải câu trắc nghiệm có
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _IMAGE = re.compile(r"<img\b", re.IGNORECASE)
-_SOURCE = re.compile(r"\bsrc\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>\"']+))", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"([a-zA-Z-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>\"']+))")
 
 
 def check_length(draft: Draft) -> None:
@@ -209,7 +209,7 @@ def _draft(question: Element, kind: str, number: int, category: str) -> Draft:
         draft.marks = {place for place, fraction in enumerate(fractions) if fraction >= FULL_MARK}
     for holder in (*question.findall("questiontext"), *answers):
         files = {file.get("name", ""): file.text or "" for file in holder.findall("file")}
-        take_pictures(_text(holder), files, draft)
+        take_pictures(_text(holder), files, draft, is_in_option=holder.tag == "answer")
     return draft
 
 
@@ -236,9 +236,9 @@ def _fraction(answer: Element) -> float:
     return fraction if isfinite(fraction) else 0
 
 
-def take_pictures(markup: str, files: Mapping[str, str], draft: Draft) -> None:
+def take_pictures(markup: str, files: Mapping[str, str], draft: Draft, *, is_in_option: bool = False) -> None:
     """Add the pictures that the markup shows, in its order; `files` are in base64 under their names."""
-    for source in _image_sources(markup):
+    for source, alt in _images(markup):
         name = _percent_decoded(source.rpartition("/")[2].partition("?")[0])
         data = None
         if source.startswith("@@PLUGINFILE@@/"):
@@ -250,14 +250,18 @@ def take_pictures(markup: str, files: Mapping[str, str], draft: Draft) -> None:
             reason = "Hình ảnh trong câu hỏi không có trong tệp hoặc bị hỏng."
             draft.problems.append(Problem("missing_picture", "error", draft.where, reason))
             return
-        draft.pictures.append(Picture(content))
+        draft.pictures.append(Picture(content, alt, is_in_option=is_in_option))
 
 
-def _image_sources(markup: str) -> Iterator[str]:
+def _images(markup: str) -> Iterator[tuple[str, str]]:
+    """Yield the source and the alternative text of each image."""
     place = 0
     while (start := _IMAGE.search(markup, place)) and (place := tag_end(markup, start.end())) >= 0:
-        source = _SOURCE.search(markup, start.end(), place)
-        yield html.unescape(next(filter(None, source.groups()), "")) if source else ""
+        values = {
+            name.lower(): html.unescape("".join(said))
+            for name, *said in _ATTRIBUTE.findall(markup, start.end(), place)
+        }
+        yield values.get("src", ""), values.get("alt", "")
 
 
 def _decoded(text: str) -> bytes | None:
@@ -294,7 +298,7 @@ def _write_item(quiz: Element, item: Item) -> None:
     kind = "truefalse" if is_true_false(item) else "multichoice"
     question = SubElement(quiz, "question", type=kind)
     _write_text(question, "name", item.code)
-    _write_text(question, "questiontext", item.stem, format="html")
+    _write_stem(question, item)
     _write_text(question, "generalfeedback", feedback_of(item), format="html")
     for tag, value in {"defaultgrade": "1.0000000", "hidden": "0", "idnumber": item.code}.items():
         SubElement(question, tag).text = _NOT_XML.sub("", value)
@@ -307,6 +311,21 @@ def _write_item(quiz: Element, item: Item) -> None:
     tags = SubElement(question, "tags")
     for tag in tags_of(item):
         _write_text(tags, "tag", tag)
+
+
+def _write_stem(question: Element, item: Item) -> None:
+    stem, picture = item.stem, item.picture
+    if picture is not None:
+        name = f"{picture.sha256[:16]}.webp"
+        alt = html.escape(item.picture_alt)
+        stem += (
+            f'<p><img src="@@PLUGINFILE@@/{name}" alt="{alt}" width="{picture.width}" '
+            f'height="{picture.height}"></p>'
+        )
+    _write_text(question, "questiontext", stem, format="html")
+    if picture is not None:
+        file = SubElement(question[-1], "file", name=name, path="/", encoding="base64")
+        file.text = base64.b64encode(picture.content).decode()
 
 
 def _write_choice(question: Element, item: Item) -> None:

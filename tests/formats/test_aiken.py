@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from question_bank.banks import demo_items
@@ -132,8 +132,14 @@ def test_repetition_takes_no_time_to_speak_of(line):
 def test_what_was_written_is_read_again(item):
     """Topic, level, legal basis, explanation and several keys are what Aiken can't say."""
     item = replace(item, topic="", level="", legal_document="", legal_article="", explanation="")
-    found = what_was_found(aiken.read(aiken.write([item])))
-    assert found == (what_a_reader_finds(item, {}) if aiken.can_say(item) else ([], []))
+    expected = what_a_reader_finds(item, {}) if aiken.can_say(item) else ([], [])
+    assume("unreadable_text" not in expected[1])  # what is left out when writing may be its only sign
+    assert what_was_found(aiken.read(aiken.write([item]))) == expected
+
+
+def test_a_letter_is_a_place_even_where_another_option_says_it():
+    reading = read("Chữ nào đứng đầu?\nA. 0\nB. A\nANSWER: A\n")
+    assert ([item.key for item in reading.items], reading.problems) == ([(0,)], [])
 
 
 def test_the_demo_bank_survives_the_way_there_and_back():

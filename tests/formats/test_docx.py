@@ -5,6 +5,7 @@ import re
 import struct
 import zipfile
 import zlib
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -14,16 +15,22 @@ from docx.enum.style import WD_STYLE_TYPE
 from docx.enum.text import WD_ALIGN_PARAGRAPH, WD_BREAK, WD_COLOR_INDEX
 from docx.oxml import OxmlElement, parse_xml
 from docx.oxml.ns import nsdecls, qn
-from docx.shared import RGBColor
+from docx.shared import Cm, RGBColor
 from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from PIL import Image
 
 from question_bank.banks import demo_items
 from question_bank.formats import docx
+from question_bank.formats.docx_writing import _NO_XML
 from question_bank.formats.drafts import UnreadableFile
+from question_bank.formats.files import read_file
 from question_bank.formats.markup import text_of_html
 from question_bank.items import Item, Option
 from question_bank.text import clean_text
-from tests.formats.test_gift import items, kinds, what_a_reader_finds, what_was_found
+from tests.formats.books import repacked
+from tests.formats.test_gift import items, kinds, plain_texts, what_a_reader_finds, what_was_found
+from tests.pictures import stored
 
 SAMPLES = Path(__file__).parent / "samples"
 MARKS = {
@@ -1002,6 +1009,81 @@ def test_pictures_of_a_stem_in_their_order():
     assert not second.pictures
 
 
+def with_drawing(*lines, change=lambda blip, about: None):
+    """A paper whose first paragraph carries a picture."""
+    document = paper(*lines)
+    inline = document.paragraphs[0].add_run().add_picture(BytesIO(png(0)))._inline
+    inline.docPr.set("descr", "Sơ đồ")
+    change(inline.graphic.graphicData.pic.blipFill.blip, inline.docPr)
+    return document
+
+
+def test_the_alternative_text_of_a_picture_is_read():
+    (item,) = docx.read(saved(with_drawing("Câu 1. Xem hình?", "A. một", "*B. hai"))).items
+    assert [(picture.alt, picture.where) for picture in item.pictures] == [("Sơ đồ", {"paragraph": 1})]
+
+
+def test_the_alternative_text_of_an_old_picture_is_read():
+    document = with_drawing("Câu 1. Xem hình?", "A. một", "*B. hai")
+    drawing = document.paragraphs[0].runs[-1]._r[-1]
+    relation = drawing.find(f".//{qn('a:blip')}").get(qn("r:embed"))
+    names = 'xmlns:v="urn:schemas-microsoft-com:vml"'
+    shape = f'<v:shape alt="Cũ"><v:imagedata r:id="{relation}"/></v:shape>'
+    old = parse_xml(f"<w:pict {nsdecls('w', 'r')} {names}>{shape}</w:pict>")
+    drawing.getparent().replace(drawing, old)
+
+    (item,) = docx.read(saved(document)).items
+    assert [(picture.alt, picture.content) for picture in item.pictures] == [("Cũ", png(0))]
+
+
+def link(blip, _):
+    del blip.attrib[qn("r:embed")]
+    blip.set(qn("r:link"), "rId998")  # leads out of the file
+
+
+def lose(blip, _):
+    blip.set(qn("r:embed"), "rId999")
+
+
+@pytest.mark.parametrize("change", [link, lose])
+def test_a_picture_that_is_not_in_the_file_is_a_problem_of_its_paragraph(change):
+    document = with_drawing("Xem hình sau:", "A. một", "*B. hai", change=change)
+    document.paragraphs[0].insert_paragraph_before("Câu 1. Hỏi?")
+    document.paragraphs[1].runs[0].text = ""
+
+    reading = read_file("a.docx", saved(document))
+
+    assert kinds(reading) == [("bad_picture", "error", {"paragraph": 2})]
+    assert not reading.items
+
+
+@pytest.mark.parametrize(
+    "content, word", [(b"\xd7\xcd\xc6\x9a" + bytes(80), "WMF"), (b"\x01\x00\x00\x00" + bytes(80), "EMF")]
+)
+def test_a_picture_of_windows_is_a_problem_of_its_paragraph(content, word):
+    name = "word/media/image1.png"
+    original = saved(with_drawing("Câu 1. Hỏi?", "A. một", "*B. hai"))
+    reading = read_file("a.docx", repacked(original, {name: content}))
+
+    assert kinds(reading) == [("bad_picture", "error", {"paragraph": 1})]
+    assert word in reading.problems[0].reason
+
+
+def test_pictures_that_would_take_too_long_are_refused_together():
+    document = paper("Câu 1. Hỏi?")
+    for shade in range(3):
+        content = BytesIO()
+        Image.new("L", (7_000, 5_000), shade).save(content, "PNG")
+        document.paragraphs[0].add_run().add_picture(content)
+    for line in ("A. một", "*B. hai"):
+        document.add_paragraph(line)
+
+    reading = read_file("a.docx", saved(document))
+
+    assert kinds(reading) == [("unreadable_file", "error", {})]
+    assert "Nén ảnh" in reading.problems[0].reason
+
+
 def test_texts_are_cleaned():
     reading = read("Câu 1. Ho\u0309i\u00a0 gi\u0300\u00ad?", "A. mo\u0323\u0302t", "{b:B. }{b:ha\u200b}{b:i}")
     assert found(reading) == [("Hỏi gì?", TWO, [1])]
@@ -1109,6 +1191,45 @@ def test_what_was_written_is_read_again(item):
     expected = what_a_reader_finds(item, {})
     assume("unreadable_text" not in expected[1])  # what is left out when writing may be its only sign
     assert what_was_found(docx.read(docx.write([item]))) == expected
+
+
+@settings(max_examples=30, deadline=None)
+@given(items(), st.sampled_from([stored(), stored(2)]), plain_texts.filter(lambda text: len(text) < 300))
+def test_a_picture_is_written_and_read_again(item, picture, alt):
+    item = replace(item, picture=picture, picture_alt=alt)
+    found, problems = what_was_found(docx.read(docx.write([item])))
+    expected = what_a_reader_finds(item, {})
+    assume("unreadable_text" not in expected[1])
+    assert (found, problems) == (
+        [one | {"images": [picture.sha256]} for one in expected[0]],
+        expected[1],
+    )
+    for one in read_file("a.docx", docx.write([item])).items:
+        assert one.picture is not None
+        assert (one.picture.content, one.alt) == (picture.content, _NO_XML.sub("", alt))
+
+
+def test_one_picture_in_many_questions_is_read_in_each():
+    (first, second, *_) = demo_items()
+    pictured = [replace(one, picture=stored(), picture_alt="Sơ đồ") for one in (first, second)]
+    assert [one.picture for one in read_file("a.docx", docx.write(pictured)).items] == [stored()] * 2
+
+
+def test_a_picture_that_was_exchanged_in_word_counts():
+    (first, *_) = demo_items()
+    written = docx.write([replace(first, picture=stored(), picture_alt="Sơ đồ")])
+    reading = docx.read(repacked(written, {"word/media/image1.jpg": png(7)}))
+    assert [picture.content for picture in reading.items[0].pictures] == [png(7)]
+
+
+def test_word_is_shown_a_jpeg_with_its_alternative_text():
+    (first, *_) = demo_items()
+    document = Document(BytesIO(docx.write([replace(first, picture=stored(), picture_alt="Sơ đồ")])))
+    (shape,) = document.inline_shapes
+    relation = shape._inline.graphic.graphicData.pic.blipFill.blip.embed
+    assert document.part.related_parts[relation].blob.startswith(b"\xff\xd8\xff")
+    assert shape._inline.docPr.get("descr") == "Sơ đồ"
+    assert shape.width <= Cm(15)
 
 
 def test_the_demo_bank_survives_the_way_there_and_back():

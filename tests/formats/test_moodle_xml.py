@@ -4,6 +4,7 @@ import base64
 import json
 import tracemalloc
 from contextlib import suppress
+from dataclasses import replace
 from xml.sax.saxutils import escape
 
 import pytest
@@ -13,11 +14,20 @@ from hypothesis import strategies as st
 from question_bank.banks import demo_items
 from question_bank.formats import moodle_xml
 from question_bank.formats.drafts import Picture, UnreadableFile
+from question_bank.formats.files import read_file
 from question_bank.formats.markup import shown_text, text_of_html
 from question_bank.formats.moodle_xml import MOST_BYTES
 from question_bank.items import Item, Option
 from question_bank.text import clean_text
-from tests.formats.test_gift import SAMPLES, items, kinds, what_a_reader_finds, what_was_found
+from tests.formats.test_gift import (
+    SAMPLES,
+    items,
+    kinds,
+    plain_texts,
+    what_a_reader_finds,
+    what_was_found,
+)
+from tests.pictures import stored
 
 
 def quiz(*questions, head='<?xml version="1.0" encoding="UTF-8"?>'):
@@ -200,7 +210,7 @@ def test_pictures_come_in_the_order_in_which_they_are_shown():
     files = file("thừa.png", b"x") + file("b.gif", GIF) + file("đây 1.png", PNG)
     data = f'<img src="data:image/gif;base64,{base64.b64encode(GIF).decode()}">z'
     item = only_item(choice(*XY, answer(data, 0), stem=stem, file=files))
-    assert item.pictures == (Picture(PNG), Picture(GIF), Picture(GIF))
+    assert item.pictures == (Picture(PNG, "a > b"), Picture(GIF), Picture(GIF, is_in_option=True))
     assert (item.stem, item.options) == ("Hỏi?", ("x", "y", "z"))
 
 
@@ -217,6 +227,27 @@ def test_pictures_come_in_the_order_in_which_they_are_shown():
 def test_a_question_whose_picture_is_missing_is_not_imported(source, files):
     question = choice(*XY, stem=f'Hỏi? <img src="{source}">', file=files)
     assert kinds(moodle_xml.read(quiz(question))) == [("missing_picture", "error", {"question": 1})]
+
+
+@pytest.mark.parametrize(
+    "image, alt",
+    [
+        ('<img src="@@PLUGINFILE@@/a" alt="a &quot;b&quot; &amp; c">', 'a "b" & c'),
+        ("<IMG ALT='một hai' data-src=x SRC=@@PLUGINFILE@@/a>", "một hai"),
+        ('<img src="@@PLUGINFILE@@/a" alt="">', ""),
+        ('<img src="@@PLUGINFILE@@/a">', ""),
+    ],
+)
+def test_the_alternative_text_of_a_picture_is_read(image, alt):
+    item = only_item(choice(*XY, stem=f"<p>Hỏi? {image}</p>", file=file("a", PNG)))
+    assert item.pictures == (Picture(PNG, alt),)
+    assert item.alt == alt
+
+
+def test_a_file_that_is_no_picture_keeps_its_question_out():
+    reading = read_file("a.xml", quiz(choice(*XY, stem='<img src="@@PLUGINFILE@@/a">?', file=file("a", PNG))))
+    assert kinds(reading) == [("bad_picture", "error", {"question": 1})]
+    assert not reading.items
 
 
 # --- hostile files ---------------------------------------------------------------------------------
@@ -329,6 +360,18 @@ def test_any_bytes_are_read_or_refused(content):
 def test_what_was_written_is_read_again(item):
     found, problems = what_was_found(moodle_xml.read(moodle_xml.write([item])))
     assert (found, problems) == what_a_reader_finds(item, {})
+
+
+@settings(max_examples=60, deadline=None)
+@given(items(), st.sampled_from([stored(), stored(2)]), plain_texts.filter(lambda text: len(text) < 300))
+def test_a_picture_is_written_and_read_again(item, picture, alt):
+    item = replace(item, picture=picture, picture_alt=alt)
+    found, problems = what_was_found(moodle_xml.read(moodle_xml.write([item])))
+    expected = what_a_reader_finds(item, {})
+    assert (found, problems) == ([one | {"images": [picture.sha256]} for one in expected[0]], expected[1])
+    for one in read_file("a.xml", moodle_xml.write([item])).items:
+        assert one.picture is not None
+        assert (one.picture.content, one.alt) == (picture.content, alt)
 
 
 def test_the_demo_bank_survives_the_way_there_and_back():

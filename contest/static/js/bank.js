@@ -23,6 +23,7 @@ function written() {
 function draw() {
   const options = written();
   parts("stem")[0].textContent = plain(form.elements.stem.value);
+  parts("picture")[0].hidden = Boolean(form.elements.is_picture_removed?.checked);
   parts("hint")[0].hidden = form.elements.kind.value !== "multiple";
   parts("option").forEach((row, place) => {
     const option = options[place];

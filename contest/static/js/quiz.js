@@ -548,6 +548,8 @@ function redraw() {
   const screen = screens[at];
   const position = screen.dataset.position;
   screens.forEach((other) => { other.hidden = other !== screen; });
+  // The next question's picture is there before the question is, however slow the line.
+  for (const image of screens[at + 1]?.querySelectorAll("img") ?? []) image.loading = "eager";
   $("where").textContent = position ? `Câu ${position}/${total}` : screenName(screen);
   $("quiz-progress").value = answeredCount();
   $("previous").disabled = at === 0;

@@ -90,8 +90,8 @@ def export() -> ResponseReturnValue:
     name = request.args.get("format", "")
     if name not in FORMATS:
         raise NotThere("Không có định dạng tệp này.")
-    versions = db.session.scalars(bank.newest_versions(**_filters(request.args)))
-    content = import_module(f"question_bank.formats.{name}").write([bank.item_of(one) for one in versions])
+    items = bank.items_of(db.session(), bank.newest_versions(**_filters(request.args)))
+    content = import_module(f"question_bank.formats.{name}").write(items)
     today = db_now(db.session()).astimezone(LOCAL_ZONE).strftime("%d-%m-%Y")
     return send_file(
         BytesIO(content),
@@ -219,7 +219,7 @@ def show(code: str) -> ResponseReturnValue:
         version=version,
         item=items[0],
         seen=bank.digest(version),
-        is_own=version.author_id == current_user.id,
+        is_own=current_user.id in version.author_ids,
         missing=list(problems_before_approval(items[0])),
         in_use=next((one for one in versions if one.approved_at is not None), None),
         history=[
@@ -228,6 +228,7 @@ def show(code: str) -> ResponseReturnValue:
         ],
         events=_events(versions),
         actions=ACTIONS,
+        authors=bank.authors_of(session, versions),
         pools=[(round, division, numbers[version_id]) for round, division, version_id in pools],
         **_frame(),
     )
@@ -330,11 +331,12 @@ def edit(code: str) -> ResponseReturnValue:
 
 def _form() -> ItemForm:
     form = ItemForm()
-    form.offer(LEVEL_NAMES, _divisions())
+    form.offer(LEVEL_NAMES, _divisions(), db.session())
     return form
 
 
 def _editor(form: ItemForm, version: ItemVersion | None, seen: str) -> ResponseReturnValue:
+    db.session.commit()  # a picture that was sent stays: the page shows it, the form that follows names it
     page = render_template(
         "admin/bank/edit.html",
         form=form,
@@ -357,7 +359,7 @@ class BringForm(FlaskForm):  # type: ignore[misc]
     file = FileField(
         "Tệp câu hỏi",
         [FileRequired("Bạn hãy chọn một tệp.")],
-        description="Excel, Word, CSV, GIFT, Aiken hoặc Moodle XML; tối đa 5 MB.",
+        description="Excel, Word, CSV, GIFT, Aiken hoặc Moodle XML; tối đa 5 MB. Hình: Word, Moodle XML.",
     )
 
 

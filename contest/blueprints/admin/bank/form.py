@@ -5,10 +5,13 @@ from html import unescape
 from typing import Any
 
 from flask_wtf import FlaskForm
+from flask_wtf.file import FileField
+from sqlalchemy.orm import Session
 from wtforms import (
     BooleanField,
     DateField,
     Field,
+    HiddenField,
     RadioField,
     SelectField,
     SelectMultipleField,
@@ -19,7 +22,20 @@ from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer t
 from wtforms.validators import InputRequired, Length, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget, TextInput
 
-from question_bank.items import FEWEST_OPTIONS, LEVELS, MOST_OPTIONS, TOPICS, Item, Option, problems_of
+from contest import pictures
+from question_bank.items import (
+    FEWEST_OPTIONS,
+    LEVELS,
+    LONGEST_ALT,
+    MOST_OPTIONS,
+    TOPICS,
+    Item,
+    Option,
+    Picture,
+    problems_of,
+)
+from question_bank.picture_files import BadPicture
+from question_bank.pictures import LARGEST_FILE, prepare
 from question_bank.text import clean_html, clean_text
 
 LETTERS = "ABCDEFGH"
@@ -107,6 +123,18 @@ class ItemForm(FlaskForm):  # type: ignore[misc]
         [InputRequired("Bạn hãy ghi câu hỏi."), Length(max=4000, message="Câu hỏi dài tối đa 4.000 ký tự.")],
         description=MARKUP,
     )
+    picture_file = FileField(
+        "Hình",
+        description="PNG, JPEG, WebP hoặc GIF, tối đa 5 MB; hình được thu nhỏ khi lưu.",
+    )
+    # The digest of the picture that the item has, or that was sent before with a form not yet stored.
+    picture = HiddenField()
+    is_picture_removed = BooleanField("Bỏ hình")
+    picture_alt = LineField(
+        "Mô tả hình bằng chữ",
+        [Length(max=LONGEST_ALT, message=f"Mô tả hình dài tối đa {LONGEST_ALT} ký tự.")],
+        description="Cần có khi câu hỏi có hình, cho người không nhìn thấy: hình có gì, đủ để trả lời.",
+    )
     topic = SelectField(
         "Chủ đề", [InputRequired("Bạn hãy chọn chủ đề.")], choices=[], default="", validate_choice=False
     )
@@ -138,18 +166,38 @@ class ItemForm(FlaskForm):  # type: ignore[misc]
     valid_from = DayField("Hiệu lực từ ngày", description="Ngày/tháng/năm.")
     valid_to = DayField("Hiệu lực đến ngày", description="Ngày/tháng/năm.")
 
-    def offer(self, levels: Mapping[str, str], divisions: Mapping[str, str]) -> None:
-        """Fill the lists."""
+    def offer(self, levels: Mapping[str, str], divisions: Mapping[str, str], session: Session) -> None:
+        """Fill the lists, and settle the picture of a form that was sent."""
         self.offered = frozenset(divisions)
         topics = {code: f"{code}. {name}" for code, name in TOPICS.items()}
         self.topic.choices = _choices({"": "Chọn chủ đề", **topics})
         self.level.choices = _choices({"": "Chọn mức độ", **levels})
         self.divisions.choices = _choices(divisions)
+        if self.is_submitted():
+            self._take_picture(session)
+
+    item_picture: Picture | None = None
+    _fault_of_picture = ""
+
+    def _take_picture(self, session: Session) -> None:
+        """Settle which picture the item is to have: the one sent now, the one that it had, or none."""
+        if not self.is_picture_removed.data:
+            self.item_picture = pictures.find(session, clean_text(self.picture.data or ""))
+        if self.picture_file.data:
+            try:
+                self.item_picture = prepare(self.picture_file.data.read(LARGEST_FILE + 1))
+                pictures.keep(session, self.item_picture)
+            except BadPicture as error:
+                self._fault_of_picture = str(error)
+        self.picture.data = self.item_picture.sha256 if self.item_picture else ""
+        self.is_picture_removed.data = False
 
     def show(self, item: Item) -> None:
         """Put an item of the bank into the boxes."""
         for name in ("kind", "topic", "level", "legal_document", "legal_article", "valid_from", "valid_to"):
             self[name].data = getattr(item, name)
+        self.item_picture, self.picture_alt.data = item.picture, item.picture_alt
+        self.picture.data = item.picture.sha256 if item.picture else ""
         self.divisions.data = list(item.divisions)
         self.tags.data = ", ".join(item.tags)
         self.stem.data, self.explanation.data = typed(item.stem), typed(item.explanation)
@@ -170,6 +218,8 @@ class ItemForm(FlaskForm):  # type: ignore[misc]
             code=code,
             kind=self.kind.data or "",
             stem=self.stem.html,
+            picture=self.item_picture,
+            picture_alt=(self.picture_alt.data or "") if self.item_picture else "",
             options=tuple(Option(text.html, bool(pinned.data)) for _, text, _, pinned in written),
             key=tuple(place for place, (_, _, right, _) in enumerate(written) if right.data),
             topic=self.topic.data or "",
@@ -182,6 +232,16 @@ class ItemForm(FlaskForm):  # type: ignore[misc]
             valid_from=self.valid_from.data,
             valid_to=self.valid_to.data,
         )
+
+    def validate_picture_file(self, _: Field) -> None:
+        """Refuse what is no picture."""
+        if self._fault_of_picture:
+            raise ValidationError(self._fault_of_picture)
+
+    def validate_picture_alt(self, field: Field) -> None:
+        """Refuse a picture that some people can't see without words for it."""
+        if self.item_picture and not field.data:
+            raise ValidationError("Bạn hãy mô tả hình bằng chữ.")
 
     def validate_topic(self, field: Field) -> None:
         """Refuse a topic that is not there."""
