@@ -13,9 +13,10 @@ from flask import Flask, current_app
 from rq import Queue
 from rq.job import Job
 
-from contest import attempts, contests, leaderboards, scoring
+from contest import analyses, attempts, contests, leaderboards, scoring
 from contest.clock import db_now
 from contest.extensions import db
+from contest.models import RoundDivision
 from contest.redis_connection import Breaker, quick_redis
 
 logger = structlog.get_logger()
@@ -149,3 +150,20 @@ def rank_what_changed() -> int:
         session.commit()
     session.rollback()
     return len(round_ids)
+
+
+def analyse_what_closed() -> bool:
+    """Analyse one division of a closed round that has no current analysis; tell whether there was one.
+
+    One at a time: it takes many seconds, and overdue attempts of other rounds wait meanwhile.
+    """
+    session = db.session()
+    due = analyses.due(session)
+    if due:
+        asked = session.get_one(RoundDivision, due[0])
+        analysis = analyses.work_out(session, asked, now=db_now(session))
+        session.commit()
+        if analysis is not None:
+            logger.info("analysed", round=asked.round_id, division=asked.division_id, papers=analysis.papers)
+    session.rollback()
+    return bool(due)

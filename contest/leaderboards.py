@@ -68,10 +68,15 @@ def take_turn(session: Session, round_id: int) -> None:
 
     It comes before the round's row is locked, or two could wait for each other.
     """
-    session.execute(_PATIENCE)
+    be_patient(session)
     session.execute(
         text("SELECT pg_advisory_xact_lock(:lock, :round)"), {"lock": _RANK_LOCK, "round": round_id}
     )
+
+
+def be_patient(session: Session) -> None:
+    """Let this transaction take as long as the work on a whole province does."""
+    session.execute(_PATIENCE)
 
 
 def chain_of(round: Round, asked: RoundDivision) -> tuple[str, ...]:

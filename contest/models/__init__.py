@@ -1,6 +1,7 @@
 """All tables, so that migrations and mappers see them at once."""
 
 from contest.models.accounts import Account, Consent, RoleGrant, Session
+from contest.models.analyses import RoundAnalysis
 from contest.models.attempts import Attempt
 from contest.models.audit import AuditEvent
 from contest.models.bank import BankImport, BankItem, ItemVersion
@@ -25,6 +26,7 @@ __all__ = [
     "Registration",
     "RoleGrant",
     "Round",
+    "RoundAnalysis",
     "RoundDivision",
     "Session",
     "Standing",
