@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from contest import contests, dashboards, leaderboards
+from contest import charts, contests, dashboards, leaderboards
 from contest.clock import LOCAL_ZONE, db_now
 from contest.dashboards import UNIT_ORDERS, Breakdown, Counts, Timeline
 from contest.extensions import db
@@ -129,11 +129,7 @@ def _full_note(breakdown: Breakdown) -> str:
 
 def _axis(timeline: Timeline) -> dict[str, Any]:
     """Return the top and ticks of the upward axis, and the labels along the other by column."""
-    highest = max(timeline.highest, 4)
-    unit = next(
-        unit * 10**power for power in range(12) for unit in (1, 2, 5) if 4 * unit * 10**power >= highest
-    )
-    ticks = range(0, -(-highest // unit) * unit + 1, unit)
+    ticks = charts.ticks(timeline.highest)
     return {"top": ticks[-1], "ticks": ticks, "labels": _labels(timeline)}
 
 
