@@ -5,7 +5,7 @@ round is closed and ranked, and again when it was ranked anew. What is read is w
 of each person's standing.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 
 from contest import leaderboards
 from contest.errors import Conflict
-from contest.models import Division, Round, RoundAnalysis, RoundDivision
+from contest.models import Correction, Division, Round, RoundAnalysis, RoundDivision
 from contest.pools import LoadedPool, loaded
 from contest.rules.scoring import POINT, chosen_indices, item_points
+from question_bank.draw import PoolItem
 from question_bank.item_analysis import (
     FEWEST_PAPERS,
     Answer,
@@ -49,12 +50,22 @@ WHERE s.round_id = :round AND s.division_id = :division
 
 
 class Reader:
-    """Reads stored papers of a round as answers; what many did the same way is scored once."""
+    """Reads stored papers of a round as answers; what many did the same way is scored once.
+
+    An item that was voided is scored by its own key: a full point for everybody says nothing of it.
+    """
 
     def __init__(self, session: Session, round: Round) -> None:
         self._session, self._is_partial = session, round.is_partial
-        self.pools: dict[int, LoadedPool] = {}
+        self._pools: dict[int, LoadedPool] = {}
         self._shares: dict[tuple[int, str, frozenset[int]], float] = {}
+        self.corrections: dict[str, list[list[int]] | None] = dict(
+            session.execute(
+                select(Correction.code, Correction.keys).where(
+                    Correction.round_id == round.id, Correction.superseded_at.is_(None)
+                )
+            ).all()
+        )
 
     def answers(self, row: Row[Any]) -> list[Answer]:
         """Return what was done on a paper, item by item in their places."""
@@ -68,11 +79,28 @@ class Reader:
             answers.append(Answer(item["code"], chosen, share))
         return answers
 
+    def accepted(self, item: PoolItem) -> Sequence[Collection[int]]:
+        """Return the keys that hold for an item: its own, or what a correction says."""
+        return self.corrections.get(item.code) or (item.key,)
+
+    @property
+    def items(self) -> dict[str, tuple[PoolItem, int]]:
+        """The items of the pools that were read, by code, each with the version that was drawn.
+
+        All pools of a division have the same version of a code.
+        """
+        return {
+            code: (item, pool.versions[code])
+            for pool in self._pools.values()
+            for code, item in pool.items.items()
+        }
+
     def _share(self, row: Row[Any], code: str, chosen: frozenset[int]) -> float:
-        pool = self.pools.get(row.pool_id)
+        pool = self._pools.get(row.pool_id)
         if pool is None:
-            pool = self.pools[row.pool_id] = loaded(self._session, row.pool_id, row.pool_sha256)
-        return item_points(chosen, pool.keys[code], partial=self._is_partial) / POINT
+            pool = self._pools[row.pool_id] = loaded(self._session, row.pool_id, row.pool_sha256)
+        accepted = self.accepted(pool.items[code])
+        return max(item_points(chosen, key, partial=self._is_partial) for key in accepted) / POINT
 
 
 # --- working it out ------------------------------------------------------------------------------
@@ -80,13 +108,17 @@ class Reader:
 
 @dataclass(frozen=True, kw_only=True)
 class AnalysedItem:
-    """An item of a round's division: the version that was drawn, what it is about, its key, how it did."""
+    """An item of a round's division: the version that was drawn, what it is about, how it did.
+
+    Its key is what was accepted in the end: of several accepted keys, all options of any.
+    """
 
     code: str
     version_id: int
     topic: str
     level: str
     key: tuple[int, ...]
+    is_voided: bool
     result: ItemAnalysis
 
 
@@ -116,7 +148,7 @@ def work_out(session: Session, asked: RoundDivision, *, now: datetime) -> RoundA
     """
     if asked.round.closed_at is None:
         raise Conflict("Vòng thi chưa đóng: còn bài chưa nộp hoặc chưa chấm xong.")
-    leaderboards.be_patient(session)
+    session.execute(leaderboards.PATIENCE)
     turn = text("SELECT pg_try_advisory_xact_lock(:lock, :division)")
     if not session.scalar(turn, {"lock": _LOCK, "division": asked.id}):
         return None
@@ -138,7 +170,7 @@ def work_out(session: Session, asked: RoundDivision, *, now: datetime) -> RoundA
         as_of=asked.round.ranked_at or asked.round.closed_at,
         papers=tally.papers,
         reliability=asdict(tally.reliability()),
-        items={item.code: asdict(item) for item in _items(tally, reader.pools.values())},
+        items={item.code: asdict(item) for item in _items(tally, reader)},
         statistics={},
     )
     session.add(analysis)
@@ -159,20 +191,26 @@ def _papers(session: Session, asked: RoundDivision) -> Iterable[Row[Any]]:
     )
 
 
-def _items(tally: Tally, pools: Iterable[LoadedPool]) -> list[AnalysedItem]:
-    """Return the items that were drawn; all pools of a division have the same version of a code."""
-    items = {code: (item, pool.versions[code]) for pool in pools for code, item in pool.items.items()}
-    keys = {code: ItemKey(item.options, frozenset(item.key)) for code, (item, _) in sorted(items.items())}
+def _items(tally: Tally, reader: Reader) -> list[AnalysedItem]:
+    items = reader.items
+    keys = {
+        code: tuple(sorted({option for key in reader.accepted(item) for option in key}))
+        for code, (item, _) in items.items()
+    }
+    results = tally.items(
+        {code: ItemKey(item.options, frozenset(keys[code])) for code, (item, _) in items.items()}
+    )
     return [
         AnalysedItem(
             code=result.item,
             version_id=version_id,
             topic=item.topic,
             level=item.level,
-            key=item.key,
+            key=keys[result.item],
+            is_voided=reader.corrections.get(result.item, ()) is None,
             result=result,
         )
-        for result in tally.items(keys)
+        for result in results
         for item, version_id in [items[result.item]]
     ]
 

@@ -9,7 +9,7 @@ from contest import analyses, contests, jobs, leaderboards
 from contest.clock import db_now
 from contest.errors import Conflict
 from contest.extensions import db
-from contest.models import Attempt, RoundAnalysis, Standing
+from contest.models import Attempt, Correction, RoundAnalysis, Standing
 from contest.rules.scoring import POINT
 from tests import builders
 
@@ -161,6 +161,41 @@ def test_a_ranking_after_it_makes_an_analysis_outdated(contest):
     leaderboards.rank_round(db.session(), round, now=db_now(db.session()))
     db.session.refresh(round)
     assert analyses.is_outdated(analysis, round)
+
+
+def corrected(round, code, keys):
+    staff, other = builders.make_staff(), builders.make_staff()
+    db.session.add(
+        Correction(
+            round_id=round.id,
+            code=code,
+            keys=keys,
+            reason="Sai đáp án",
+            note="Đã đính chính",
+            proposed_by_id=staff.id,
+            approved_by_id=other.id,
+        )
+    )
+    db.session.commit()
+
+
+def test_a_corrected_key_is_the_one_that_counts(contest):
+    round = held(contest, 5)
+    code = analyses.items_of(work_out(round))[0].code
+    corrected(round, code, [[1], [3]])
+    item = analyses.items_of(work_out(round))[0]
+    assert (item.key, item.is_voided, item.result.facility) == ((1, 3), False, 1.0)
+    db.session.query(Correction).update({"keys": [[2]]})
+    item = analyses.items_of(work_out(round))[0]
+    assert (item.key, item.result.facility) == ((2,), 0.0)
+
+
+def test_a_voided_item_is_told_by_its_own_key(contest):
+    round = held(contest, 0)
+    code = analyses.items_of(work_out(round))[0].code
+    corrected(round, code, None)
+    item = analyses.items_of(work_out(round))[0]
+    assert (item.key, item.is_voided, item.result.facility) == ((1,), True, 0.0)
 
 
 def test_a_paper_that_somebody_spoilt_stops_nobody(contest):

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "96d3f329a8ad"
-down_revision = "87896a1694c7"
+down_revision = "7d1bb20b41d4"
 
 
 def upgrade() -> None:
@@ -28,7 +28,7 @@ def upgrade() -> None:
             ["division_id"], ["divisions.id"], name=op.f("fk_round_analyses_division_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_round_analyses")),
-        sa.UniqueConstraint("round_id", "division_id", name=op.f("uq_round_analyses_round_id")),
+        sa.UniqueConstraint("round_id", "division_id", name=op.f("uq_round_analyses_round_id_division_id")),
     )
 
 
