@@ -26,6 +26,8 @@ TOO_EASY, TOO_HARD = 0.90, 0.20
 WEAK = 0.20
 # A distractor counts as attractive to the strong from this share of the upper group on.
 ATTRACTIVE = 0.10
+# Of the reliability of scores: from here on people may be told apart, and from here on groups.
+TRUSTED, USABLE = 0.80, 0.60
 # What to do about a flag, by its kind.
 ADVICE = {
     "too_easy": "Giữ lại nếu là kiến thức ai cũng phải biết; nếu không, xếp vào mức dễ hơn hoặc viết lại.",
@@ -276,6 +278,24 @@ def spearman_brown(r: float, lengths: float = 2) -> float:
     common, and 0 is returned.
     """
     return lengths * r / (1 + (lengths - 1) * r) if r > 0 else 0.0
+
+
+def meaning(reliability: Reliability) -> str:
+    """Return what a reliability means for whoever reads the results, in plain words."""
+    r = reliability.coefficient
+    if r is None or reliability.standard_error is None:
+        return "Chưa đủ bài thi, hoặc mọi người bằng điểm nhau, nên chưa đánh giá được độ tin cậy."
+    error = _percent(reliability.standard_error)
+    if r >= TRUSTED:
+        grade = "Cao: điểm phân biệt chắc chắn người nắm vững và người chưa nắm vững"
+    elif r >= USABLE:
+        grade = "Vừa phải: điểm đủ để xếp hạng theo nhóm, chênh nhau một câu thì chưa nói lên điều gì"
+    else:
+        grade = "Thấp: thứ hạng phụ thuộc nhiều vào may rủi của đề; cần thêm câu hoặc bỏ câu phân biệt kém"
+    return (
+        f"{grade}. Nếu một người làm nhiều đề cùng cấu trúc, khoảng hai phần ba số lần điểm lệch không quá "
+        f"{error} số điểm của đề."
+    )
 
 
 # --- flags -----------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ SHELL_FILES = {
     "jobs",
     "launch",
     "logs",
+    "readings",
     "redis_connection",
     "responses",
     "settings",

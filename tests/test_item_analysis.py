@@ -19,6 +19,7 @@ from question_bank.item_analysis import (
     facility,
     group_edges,
     item_rest_correlation,
+    meaning,
     spearman_brown,
 )
 
@@ -128,6 +129,16 @@ def test_split_halves_by_hand():
 @pytest.mark.parametrize("papers, counted", [([], 0), ([[1], [0]], 0), ([[1, 1]], 1), ([[1, 1], [1, 1]], 2)])
 def test_a_reliability_that_cannot_be_told(papers, counted):
     assert reliability(papers) == Reliability(counted, None, None, None)
+
+
+@pytest.mark.parametrize(
+    "coefficient, word", [(0.85, "Cao"), (0.8, "Cao"), (0.7, "Vừa phải"), (0.59, "Thấp"), (None, "Chưa đủ")]
+)
+def test_what_a_reliability_means(coefficient, word):
+    error = None if coefficient is None else 0.096
+    words = meaning(Reliability(100, coefficient, coefficient, error))
+    assert words.startswith(word)
+    assert ("10% số điểm" in words) is (coefficient is not None)
 
 
 # --- flags -----------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The web: thin views, one blueprint a noun."""
 
 from contest.blueprints import accounts, attempts, health, leaderboards, public
-from contest.blueprints.admin import bank, dashboard, participants, results, rounds, tasks
+from contest.blueprints.admin import analysis, bank, dashboard, participants, results, rounds, tasks
 
 BLUEPRINTS = (
     health.bp,
@@ -15,4 +15,5 @@ BLUEPRINTS = (
     results.bp,
     bank.bp,
     tasks.bp,
+    analysis.bp,
 )

@@ -16,7 +16,7 @@ from sqlalchemy.orm import defer, joinedload
 from werkzeug import Response
 from werkzeug.datastructures import MultiDict
 
-from contest import bank, contests, dashboards, imports
+from contest import analyses, bank, contests, dashboards, imports
 from contest.blueprints.admin.bank.form import LETTERS, LONGEST_TAG, ItemForm
 from contest.clock import LOCAL_ZONE, db_now
 from contest.errors import Conflict, NotThere
@@ -229,6 +229,7 @@ def show(code: str) -> ResponseReturnValue:
         events=_events(versions),
         actions=ACTIONS,
         pools=[(round, division, numbers[version_id]) for round, division, version_id in pools],
+        results=[(*one, numbers.get(one[2].version_id)) for one in analyses.results_of_item(session, code)],
         **_frame(),
     )
 
