@@ -53,7 +53,7 @@ class Courses:
     """The items of a round's division over time, the most striking first, and all of them together."""
 
     step: str
-    # When each window begins; the first holds what was before the second.
+    # When each window begins; the first may hold much more time than the others.
     begins: Sequence[datetime]
     papers: int
     items: Sequence[Course]
@@ -107,7 +107,7 @@ def read(session: Session, asked: RoundDivision, *, step: str, now: datetime) ->
 
 
 def _begins(opens_at: datetime, end: datetime, step: timedelta) -> list[datetime]:
-    """Return when the windows begin: the last WINDOWS steps until the end, and before them all the rest."""
-    windows = min(WINDOWS, -((opens_at - end) // step))
-    begins = [end - place * step for place in range(windows, 0, -1)]
-    return [opens_at, *begins[1:]] if windows < WINDOWS else [opens_at, *begins]
+    """Return when the windows begin, in steps from the opening: the last WINDOWS, and one for all before."""
+    steps = max(1, -((opens_at - end) // step))
+    begins = [opens_at + place * step for place in range(max(0, steps - WINDOWS), steps)]
+    return begins if begins[0] == opens_at else [opens_at, *begins]

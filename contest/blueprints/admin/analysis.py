@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from contest import analyses, bank, contests, dashboards, draw_trials, drifts
 from contest.analyses import AnalysedItem
-from contest.clock import db_now
+from contest.clock import LOCAL_ZONE, db_now
 from contest.errors import NotThere, TryAgain
 from contest.extensions import db
 from contest.formatting import vn_number, vn_percent
@@ -199,9 +199,11 @@ def drift(round_id: int) -> ResponseReturnValue:
         again = next(one for one in of_round.divisions if one.division_id == division_id)
         return drifts.read(session, again, step=step, now=db_now(session))
 
+    courses = shared(("drift", round_id, division_id, step), read)
     return render_template(
         "admin/analysis/drift.html",
-        courses=shared(("drift", round_id, division_id, step), read),
+        courses=courses,
+        begins=[at.astimezone(LOCAL_ZONE).strftime("%H:%M %d/%m") for at in courses.begins],
         step=step,
         steps=drifts.STEPS,
         sample=drifts.PAPERS_PER_WINDOW,
