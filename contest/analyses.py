@@ -14,11 +14,12 @@ import structlog
 from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, select, text
 from sqlalchemy.orm import Session
 
-from contest import leaderboards
+from contest import leaderboards, statistics
 from contest.errors import Conflict
 from contest.models import Correction, Division, Round, RoundAnalysis, RoundDivision
 from contest.pools import LoadedPool, loaded
 from contest.rules.scoring import POINT, chosen_indices, item_points
+from contest.statistics import Knowledge
 from question_bank.draw import PoolItem
 from question_bank.item_analysis import (
     FEWEST_PAPERS,
@@ -38,10 +39,14 @@ _LOCK = 7_310_003
 CHUNK = 2_000
 
 _PAPERS = text("""
-SELECT a.id, a.paper, a.responses, a.pool_id, p.sha256 AS pool_sha256
+SELECT a.id, a.paper, a.responses, a.pool_id, p.sha256 AS pool_sha256, c.code AS commune, u."group"
 FROM standings s
 JOIN attempts a ON a.id = s.attempt_id
 JOIN pools p ON p.id = a.pool_id
+JOIN rounds r ON r.id = s.round_id
+JOIN registrations g ON g.contest_id = r.contest_id AND g.account_id = s.account_id
+JOIN units c ON c.id = g.commune_id
+JOIN units u ON u.id = s.unit_id
 WHERE s.round_id = :round AND s.division_id = :division
 """)
 
@@ -59,6 +64,8 @@ class Reader:
         self._session, self._is_partial = session, round.is_partial
         self._pools: dict[int, LoadedPool] = {}
         self._shares: dict[tuple[int, str, frozenset[int]], float] = {}
+        # Of the items whose answers tell something: those that were not voided.
+        self.topics: dict[str, str] = {}
         self.corrections: dict[str, list[list[int]] | None] = dict(
             session.execute(
                 select(Correction.code, Correction.keys).where(
@@ -99,6 +106,11 @@ class Reader:
         pool = self._pools.get(row.pool_id)
         if pool is None:
             pool = self._pools[row.pool_id] = loaded(self._session, row.pool_id, row.pool_sha256)
+            self.topics |= {
+                code: item.topic
+                for code, item in pool.items.items()
+                if self.corrections.get(code, ()) is not None
+            }
         accepted = self.accepted(pool.items[code])
         return max(item_points(chosen, key, partial=self._is_partial) for key in accepted) / POINT
 
@@ -153,7 +165,7 @@ def work_out(session: Session, asked: RoundDivision, *, now: datetime) -> RoundA
     if not session.scalar(turn, {"lock": _LOCK, "division": asked.id}):
         return None
     session.refresh(asked.round)  # a ranking that comes after this makes the analysis outdated
-    tally, reader = Tally(), Reader(session, asked.round)
+    tally, knowledge, reader = Tally(), Knowledge(), Reader(session, asked.round)
     for row in _papers(session, asked):
         try:
             answers = reader.answers(row)
@@ -162,6 +174,8 @@ def work_out(session: Session, asked: RoundDivision, *, now: datetime) -> RoundA
             logger.exception("this paper can't be read", attempt=row.id)
             continue
         tally.add(answers)
+        place = row.commune if asked.division.unit_kind == "commune" else row.group
+        knowledge.add(place, answers, reader.topics)
     session.execute(delete(RoundAnalysis).where(_is_of(asked.round_id, asked.division_id)))
     analysis = RoundAnalysis(
         round_id=asked.round_id,
@@ -171,7 +185,7 @@ def work_out(session: Session, asked: RoundDivision, *, now: datetime) -> RoundA
         papers=tally.papers,
         reliability=asdict(tally.reliability()),
         items={item.code: asdict(item) for item in _items(tally, reader)},
-        statistics={},
+        statistics=statistics.count(session, asked) | {"knowledge": knowledge.counted()},
     )
     session.add(analysis)
     session.flush()

@@ -89,6 +89,8 @@ POLICIES: dict[str, Policy] = {
     "admin_results.show": _staff,
     "admin_results.publish": _organizer,
     "admin_results.workbook": _staff,
+    "statistics.show": _everybody,
+    "admin_statistics.show": _staff,
     "admin_analysis.show": _staff,
     "admin_analysis.item": _staff,
     "admin_analysis.drift": _author,

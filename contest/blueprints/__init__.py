@@ -1,7 +1,8 @@
 """The web: thin views, one blueprint a noun."""
 
-from contest.blueprints import accounts, attempts, health, leaderboards, public
+from contest.blueprints import accounts, attempts, health, leaderboards, public, statistics
 from contest.blueprints.admin import analysis, bank, dashboard, participants, results, rounds, tasks
+from contest.blueprints.admin import statistics as admin_statistics
 
 BLUEPRINTS = (
     health.bp,
@@ -9,6 +10,7 @@ BLUEPRINTS = (
     accounts.bp,
     attempts.bp,
     leaderboards.bp,
+    statistics.bp,
     dashboard.bp,
     participants.bp,
     rounds.bp,
@@ -16,4 +18,5 @@ BLUEPRINTS = (
     bank.bp,
     tasks.bp,
     analysis.bp,
+    admin_statistics.bp,
 )
