@@ -5,25 +5,22 @@ round is closed and ranked, and again when it was ranked anew. What is read is w
 of each person's standing.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, select, text
+from sqlalchemy import ColumnElement, and_, delete, exists, func, select, text
 from sqlalchemy.orm import Session
 
-from contest import leaderboards, statistics
+from contest import done_papers, leaderboards, statistics
+from contest.done_papers import Reader
 from contest.errors import Conflict
-from contest.models import Correction, Division, Round, RoundAnalysis, RoundDivision
-from contest.pools import LoadedPool, loaded
-from contest.rules.scoring import POINT, chosen_indices, item_points
+from contest.models import Division, Round, RoundAnalysis, RoundDivision
 from contest.statistics import Knowledge
-from question_bank.draw import PoolItem
 from question_bank.item_analysis import (
     FEWEST_PAPERS,
-    Answer,
     Flag,
     ItemAnalysis,
     ItemKey,
@@ -35,84 +32,6 @@ from question_bank.item_analysis import (
 logger = structlog.get_logger()
 
 _LOCK = 7_310_003
-# So many papers are in memory at once.
-CHUNK = 2_000
-
-_PAPERS = text("""
-SELECT a.id, a.paper, a.responses, a.pool_id, p.sha256 AS pool_sha256, c.code AS commune, u."group"
-FROM standings s
-JOIN attempts a ON a.id = s.attempt_id
-JOIN pools p ON p.id = a.pool_id
-JOIN rounds r ON r.id = s.round_id
-JOIN registrations g ON g.contest_id = r.contest_id AND g.account_id = s.account_id
-JOIN units c ON c.id = g.commune_id
-JOIN units u ON u.id = s.unit_id
-WHERE s.round_id = :round AND s.division_id = :division
-""")
-
-
-# --- papers --------------------------------------------------------------------------------------
-
-
-class Reader:
-    """Reads stored papers of a round as answers; what many did the same way is scored once.
-
-    An item that was voided is scored by its own key: a full point for everybody says nothing of it.
-    """
-
-    def __init__(self, session: Session, round: Round) -> None:
-        self._session, self._is_partial = session, round.is_partial
-        self._pools: dict[int, LoadedPool] = {}
-        self._shares: dict[tuple[int, str, frozenset[int]], float] = {}
-        # Of the items whose answers tell something: those that were not voided.
-        self.topics: dict[str, str] = {}
-        self.corrections: dict[str, list[list[int]] | None] = dict(
-            session.execute(
-                select(Correction.code, Correction.keys).where(
-                    Correction.round_id == round.id, Correction.superseded_at.is_(None)
-                )
-            ).all()
-        )
-
-    def answers(self, row: Row[Any]) -> list[Answer]:
-        """Return what was done on a paper, item by item in their places."""
-        answers = []
-        for position, item in enumerate(row.paper, start=1):
-            chosen = chosen_indices(row.responses.get(str(position)) or (), item["order"])
-            way = (row.pool_id, item["code"], chosen)
-            share = self._shares.get(way)
-            if share is None:
-                share = self._shares[way] = self._share(row, item["code"], chosen)
-            answers.append(Answer(item["code"], chosen, share))
-        return answers
-
-    def accepted(self, item: PoolItem) -> Sequence[Collection[int]]:
-        """Return the keys that hold for an item: its own, or what a correction says."""
-        return self.corrections.get(item.code) or (item.key,)
-
-    @property
-    def items(self) -> dict[str, tuple[PoolItem, int]]:
-        """The items of the pools that were read, by code, each with the version that was drawn.
-
-        All pools of a division have the same version of a code.
-        """
-        return {
-            code: (item, pool.versions[code])
-            for pool in self._pools.values()
-            for code, item in pool.items.items()
-        }
-
-    def _share(self, row: Row[Any], code: str, chosen: frozenset[int]) -> float:
-        pool = self._pools.get(row.pool_id)
-        if pool is None:
-            pool = self._pools[row.pool_id] = loaded(self._session, row.pool_id, row.pool_sha256)
-            self.topics |= {
-                code: item.topic
-                for code, item in pool.items.items()
-                if self.corrections.get(code, ()) is not None
-            }
-        accepted = self.accepted(pool.items[code])
-        return max(item_points(chosen, key, partial=self._is_partial) for key in accepted) / POINT
 
 
 # --- working it out ------------------------------------------------------------------------------
@@ -166,7 +85,7 @@ def work_out(session: Session, asked: RoundDivision, *, now: datetime) -> RoundA
         return None
     session.refresh(asked.round)  # a ranking that comes after this makes the analysis outdated
     tally, knowledge, reader = Tally(), Knowledge(), Reader(session, asked.round)
-    for row in _papers(session, asked):
+    for row in done_papers.counted(session, asked):
         try:
             answers = reader.answers(row)
         except (LookupError, TypeError, ValueError):
@@ -194,15 +113,6 @@ def work_out(session: Session, asked: RoundDivision, *, now: datetime) -> RoundA
 
 def _is_of(round_id: Any, division_id: Any) -> ColumnElement[bool]:
     return and_(RoundAnalysis.round_id == round_id, RoundAnalysis.division_id == division_id)
-
-
-def _papers(session: Session, asked: RoundDivision) -> Iterable[Row[Any]]:
-    """Return the counted papers of a division as they come from the server."""
-    return session.connection().execute(
-        _PAPERS,
-        {"round": asked.round_id, "division": asked.division_id},
-        execution_options={"yield_per": CHUNK},
-    )
 
 
 def _items(tally: Tally, reader: Reader) -> list[AnalysedItem]:

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from contest.analyses import Reader
+from contest import done_papers
+from contest.done_papers import Reader
 from contest.models import RoundDivision
 from question_bank.drift import Drift, Window, drift, windows_of
 
@@ -26,17 +26,6 @@ STEPS = {
     "12h": timedelta(hours=12),
     "1d": timedelta(days=1),
 }
-
-_SAMPLE = text("""
-SELECT a.submitted_at, a.paper, a.responses, a.pool_id, p.sha256 AS pool_sha256
-FROM unnest(CAST(:begins AS timestamptz[]), CAST(:ends AS timestamptz[])) AS stretch (begins, ends)
-CROSS JOIN LATERAL (
-    SELECT submitted_at, paper, responses, pool_id FROM attempts
-    WHERE round_id = :round AND division_id = :division AND voided_at IS NULL
-      AND submitted_at >= stretch.begins AND submitted_at < stretch.ends
-    ORDER BY submitted_at DESC LIMIT :most) a
-JOIN pools p ON p.id = a.pool_id
-""")
 
 
 @dataclass(frozen=True)
@@ -75,16 +64,8 @@ def read(session: Session, asked: RoundDivision, *, step: str, now: datetime) ->
     """Return how the items of a round's division went until now, in stretches of one of STEPS."""
     end = min(now, asked.round.closes_at + timedelta(milliseconds=asked.round.duration_ms))
     begins = _begins(asked.round.opens_at, end, STEPS[step])
-    rows = session.execute(
-        _SAMPLE,
-        {
-            "round": asked.round_id,
-            "division": asked.division_id,
-            "begins": begins,
-            "ends": [*begins[1:], now + timedelta(days=1)],
-            "most": PAPERS_PER_WINDOW,
-        },
-    ).all()
+    ends = [*begins[1:], now + timedelta(days=1)]
+    rows = done_papers.sample(session, asked, begins, ends, most=PAPERS_PER_WINDOW)
     reader = Reader(session, asked.round)
     answers: defaultdict[str, list[tuple[float, bool]]] = defaultdict(list)
     for row in rows:

@@ -99,7 +99,8 @@ class Knowledge:
     """What the people of each place know of each topic: points and answers, paper by paper."""
 
     def __init__(self) -> None:
-        self._cells: defaultdict[str, defaultdict[str, list[int]]] = defaultdict(
+        # Points, as shares of an item's, and answers.
+        self._cells: defaultdict[str, defaultdict[str, list[float]]] = defaultdict(
             lambda: defaultdict(lambda: [0, 0])
         )
 
@@ -110,12 +111,17 @@ class Knowledge:
             topic = topics.get(item)
             if topic is not None:
                 cell = cells[topic]
-                cell[0] += round(score * POINT)
+                cell[0] += score
                 cell[1] += 1
 
     def counted(self) -> dict[str, dict[str, list[int]]]:
         """Return points and answers by place and topic, as they are kept."""
-        return {place: dict(cells) for place, cells in self._cells.items()}
+        return {
+            place: {
+                topic: [round(POINT * points), int(answers)] for topic, (points, answers) in cells.items()
+            }
+            for place, cells in self._cells.items()
+        }
 
 
 # --- reading -------------------------------------------------------------------------------------

@@ -111,7 +111,8 @@ class Tally:
 
     def __init__(self) -> None:
         self.papers = 0
-        self._cases: defaultdict[str, Counter[_Case]] = defaultdict(Counter)
+        # Answers by the sum of their paper's scores and how many it has.
+        self._answers: defaultdict[tuple[float, int], Counter[Answer]] = defaultdict(Counter)
         # Mean scores of odd places, even places, all places.
         self._halves: Counter[tuple[float, float, float]] = Counter()
 
@@ -121,26 +122,25 @@ class Tally:
         size = len(paper)
         scores = [answer.score for answer in paper]
         total = fsum(scores)
-        if size < 2:
-            for item, chosen, score in paper:
-                self._cases[item][chosen, score, None] += 1
-            return
-        for item, chosen, score in paper:
-            self._cases[item][chosen, score, round((total - score) / (size - 1), DIGITS)] += 1
-        odd, even = scores[::2], scores[1::2]
-        self._halves[
-            round(fsum(odd) / len(odd), DIGITS),
-            round(fsum(even) / len(even), DIGITS),
-            round(total / size, DIGITS),
-        ] += 1
+        answers = self._answers[total, size]
+        for answer in paper:
+            answers[answer] += 1
+        if size > 1:
+            odd, even = scores[::2], scores[1::2]
+            self._halves[
+                round(fsum(odd) / len(odd), DIGITS),
+                round(fsum(even) / len(even), DIGITS),
+                round(total / size, DIGITS),
+            ] += 1
 
     def items(self, keys: Mapping[str, ItemKey]) -> list[ItemAnalysis]:
         """Return the analysis of each item in `keys` that was shown, by the order of `keys`."""
-        return [
-            _analysis(item, key, self._cases[item], self.papers)
-            for item, key in keys.items()
-            if item in self._cases
-        ]
+        cases: defaultdict[str, Counter[_Case]] = defaultdict(Counter)
+        for (total, size), answers in self._answers.items():
+            for answer, people in answers.items():
+                rest = round((total - answer.score) / (size - 1), DIGITS) if size > 1 else None
+                cases[answer.item][answer.chosen, answer.score, rest] += people
+        return [_analysis(item, key, cases[item], self.papers) for item, key in keys.items() if item in cases]
 
     def reliability(self) -> Reliability:
         """Return the reliability of the round by split halves.
