@@ -27,6 +27,7 @@ from contest.rules.statistics import (
     age_band,
     hidden_cells,
     hidden_in_groups,
+    score_ranges,
 )
 from question_bank.item_analysis import Answer
 
@@ -50,7 +51,7 @@ FROM (SELECT (s.submitted_at AT TIME ZONE :zone)::date AS day,
 GROUP BY GROUPING SETS ((day), (hour), (commune), (kind), (birth_date))
 """)
 # Lines of counts that stand by themselves; communes and groups may be parts of one another.
-_LINES = ("days", "hours", "ages", "scores")
+_LINES = ("days", "hours", "ages")
 # A bit for each column that a set of the query leaves out.
 _SETS = {
     0b01111: ("days", "day"),
@@ -168,7 +169,7 @@ class Figures:
     analysed_at: datetime | None
     # Who has a counted attempt, who is registered, and how many there are by the units' headcounts.
     people: int | None
-    registered: int
+    registered: int | None
     headcount: int | None
     days: Sequence[tuple[date, int | None]]
     hours: Sequence[int | None]
@@ -176,8 +177,8 @@ class Figures:
     ages: Sequence[tuple[str, int | None]]
     groups: Sequence[tuple[str, int | None]]
     communes: Sequence[Place]
-    # By whole points, of so many in a paper.
-    scores: Sequence[tuple[int, int | None]]
+    # From and to so many whole points, of `size` in a paper.
+    scores: Sequence[tuple[int, int, int]]
     size: int
     mean: Fraction | None
     full: int | None
@@ -189,11 +190,6 @@ class Figures:
     def rate(self) -> Fraction | None:
         """The share of the division's people who took part."""
         return Fraction(self.people, self.headcount) if self.people and self.headcount else None
-
-    @property
-    def hidden_communes(self) -> int:
-        """How many communes' figures are hidden."""
-        return sum(place.people is None for place in self.communes)
 
 
 def of_round(session: Session, round: Round, *, is_public: bool) -> list[Figures]:
@@ -216,7 +212,8 @@ def of_division(session: Session, asked: RoundDivision, *, is_public: bool) -> F
     reader = _Reader(session, asked, is_public=is_public)
     shown = reader.shown(counted)
     has_scores = analysis is not None and shown["people"]["people"] is not None and counted["people"] > 0
-    full = shown["scores"].get(str(counted["size"]), 0)
+    scores = _scores(counted, is_public=is_public) if has_scores else []
+    has_full = has_scores and scores[-1][0] == counted["size"]
     communes = reader.communes(shown["communes"])
     return Figures(
         division=asked.division.code,
@@ -224,24 +221,29 @@ def of_division(session: Session, asked: RoundDivision, *, is_public: bool) -> F
         is_of_residents=reader.is_of_residents,
         analysed_at=analysis.computed_at if analysis else None,
         people=shown["people"]["people"],
-        registered=reader.registered(),
+        registered=None if is_public else reader.registered(),  # less those who took part: perhaps few
         headcount=sum(reader.headcounts.values()) or None,
         days=_without_gaps(shown["days"]),
         hours=[shown["hours"].get(str(hour), 0) for hour in range(HOURS)],
         ages=[(band, shown["ages"].get(band, 0)) for band in AGE_BANDS]
         + [(band, people) for band, people in shown["ages"].items() if band == UNKNOWN_AGE],
-        groups=[(group, shown["groups"][group]) for group in GROUPS if group in shown["groups"]],
+        groups=[(group, shown["groups"][group]) for group in _ordered(shown["groups"])],
         communes=communes,
-        scores=[(whole, shown["scores"].get(str(whole), 0)) for whole in range(counted["size"] + 1)]
-        if has_scores
-        else [],
+        scores=scores,
         size=counted["size"],
         mean=Fraction(counted["points"], counted["full_points"]) if has_scores else None,
-        full=full if has_scores else None,
+        full=counted["full"] if has_full else None,
         median_duration_ms=counted["median_duration_ms"] if has_scores else None,
         topics=reader.topics(counted) if has_scores else [],
         knowledge=reader.knowledge(counted, communes, shown["groups"]) if has_scores else [],
     )
+
+
+def _scores(counted: Mapping[str, Any], *, is_public: bool) -> list[tuple[int, int, int]]:
+    people = [counted["scores"].get(str(score), 0) for score in range(counted["size"] + 1)]
+    if is_public:
+        return score_ranges(people)
+    return [(score, score, count) for score, count in enumerate(people)]
 
 
 def _without_gaps(days: Mapping[str, int | None]) -> list[tuple[date, int | None]]:
@@ -339,7 +341,10 @@ class _Reader:
         """Return how well each place knows each topic; hidden places are left out."""
         places = communes
         if not self.is_of_residents:
-            places = [Place(group, GROUPS[group], group, groups.get(group, 0), None) for group in GROUPS]
+            places = [
+                Place(group, GROUPS.get(group, group), group, groups[group], None)
+                for group in _ordered(groups)
+            ]
         before = self._before(_totals(counted))
         seen = {id(one): self.shown(one.statistics)[self._line] for one, _ in before.values()}
         lines = []
@@ -369,6 +374,11 @@ class _Reader:
                 if topic in cells and earlier.statistics["people"] >= (FEWEST if self._is_public else 1):
                     found.setdefault(topic, (earlier, cells[topic]))
         return found
+
+
+def _ordered(groups: Mapping[str, int | None]) -> list[str]:
+    """Return the groups that there are, in their usual order, those without a name last."""
+    return [group for group in dict.fromkeys((*GROUPS, *sorted(groups))) if group in groups]
 
 
 def _totals(counted: Mapping[str, Any]) -> dict[str, tuple[int, int]]:

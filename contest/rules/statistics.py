@@ -6,7 +6,7 @@ and for that others are hidden too, the smallest first.
 """
 
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import date
 from typing import TypeVar
 
@@ -69,3 +69,28 @@ def hidden_in_groups(
         lines.setdefault(None if group in groups else group, {})[key] = count
     cells = frozenset(key for line in lines.values() for key in hidden_cells(line, fewest=fewest))
     return cells, groups
+
+
+def score_ranges(people: Sequence[int], *, fewest: int = FEWEST) -> list[tuple[int, int, int]]:
+    """Return ranges of scores, from and to, with enough people in each; `people` has one count a score.
+
+    Scores are put together and not hidden: with the mean known, two hidden ones could be worked out. Full
+    points stand alone if nobody or enough people have them and the others are enough by themselves.
+    """
+    last = len(people) - 1
+    ends = last if people[last] >= fewest or not people[last] else last + 1
+    ranges: list[tuple[int, int, int]] = []
+    low = count = 0
+    for score in range(ends):
+        count += people[score]
+        if count >= fewest:
+            ranges.append((low, score, count))
+            low, count = score + 1, 0
+    if low < ends:  # the rest goes with the range before it
+        first, _, before = ranges.pop() if ranges else (0, 0, 0)
+        ranges.append((first, ends - 1, before + count))
+    if ends == last:
+        if ranges and 0 < ranges[-1][2] < fewest:
+            return [(0, last, sum(people))]
+        ranges.append((last, last, people[last]))
+    return ranges

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contest.rules.statistics import FEWEST, age_band, hidden_cells, hidden_in_groups
+from contest.rules.statistics import FEWEST, age_band, hidden_cells, hidden_in_groups, score_ranges
 
 
 @pytest.mark.parametrize(
@@ -103,3 +103,31 @@ def test_no_known_sum_gives_a_cell_or_a_group_away(people, groups):
     assert is_safe(together, cells)
     # And so no hidden group's total follows from its cells.
     assert all(any(group_of[key] == group for key in cells) for group in hidden_groups)
+
+
+@pytest.mark.parametrize(
+    "people, ranges",
+    [
+        ([20, 30, 40], [(0, 0, 20), (1, 1, 30), (2, 2, 40)]),
+        ([1, 2, 9, 30, 60], [(0, 2, 12), (3, 3, 30), (4, 4, 60)]),
+        # The three with one point less than all go with those below, so that they don't hide the best.
+        ([0, 20, 3, 60], [(0, 2, 23), (3, 3, 60)]),
+        ([0, 20, 30, 4], [(0, 1, 20), (2, 3, 34)]),
+        ([0, 20, 30, 0], [(0, 1, 20), (2, 2, 30), (3, 3, 0)]),
+        # Those below are too few: their number would be the total less the best.
+        ([0, 4, 60], [(0, 2, 64)]),
+        ([0, 0, 60], [(0, 1, 0), (2, 2, 60)]),
+        ([5, 5], [(0, 1, 10)]),
+        ([30], [(0, 0, 30)]),
+    ],
+)
+def test_scores_of_few_people_are_put_together(people, ranges):
+    assert score_ranges(people) == ranges
+
+
+@given(st.lists(st.integers(0, 25), min_size=1, max_size=20))
+def test_ranges_cover_all_scores_and_have_enough_people(people):
+    ranges = score_ranges(people)
+    assert [score for low, high, _ in ranges for score in range(low, high + 1)] == list(range(len(people)))
+    assert all(count == sum(people[low : high + 1]) for low, high, count in ranges)
+    assert all(count == 0 or count >= FEWEST for _, _, count in ranges) or sum(people) < FEWEST
