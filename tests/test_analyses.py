@@ -206,6 +206,19 @@ def test_a_paper_that_somebody_spoilt_stops_nobody(contest):
     assert work_out(round).papers == 1
 
 
+def test_an_analysis_that_fails_is_not_tried_for_ever(contest, monkeypatch):
+    round = held(contest, 5)
+    monkeypatch.setattr(jobs, "_not_analysed", set())
+    with monkeypatch.context() as broken:
+        broken.setattr(analyses.statistics, "count", lambda *_: 1 / 0)
+        sweep()
+    assert kept() == 0
+    assert jobs.analyse_what_closed() is False
+    monkeypatch.setattr(jobs, "_not_analysed", set())
+    sweep()
+    assert (kept(), analyses.find(db.session(), round.id, asked_of(round).division_id).papers) == (2, 1)
+
+
 def test_how_an_item_did_in_all_its_rounds(contest):
     first = held(contest, 5, 3, 1)
     code = analyses.items_of(work_out(first))[0].code
