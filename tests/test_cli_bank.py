@@ -115,7 +115,8 @@ def closed_round(contest):
     return builders.close(round)
 
 
-def test_a_closed_round_is_analysed(contest, closed_round):
+@pytest.mark.usefixtures("closed_round")
+def test_a_closed_round_is_analysed(contest):
     outcome = contest("bank", "analyse", 1)
 
     assert outcome.exit_code == 0
@@ -128,7 +129,8 @@ def test_a_closed_round_is_analysed(contest, closed_round):
     assert (told["citizens"]["papers"], len(told["citizens"]["items"])) == (30, 6)
 
 
-def test_what_cannot_be_analysed_is_told(contest, closed_round):
+@pytest.mark.usefixtures("closed_round")
+def test_what_cannot_be_analysed_is_told(contest):
     assert contest("bank", "analyse", 1, "--division", "none").exit_code == 1
     assert contest("bank", "analyse", 2).exit_code == 1
     builders.make_round(builders.make_contest())
