@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 from sqlalchemy import select, update
 
-from contest import contests, jobs, statistics
+from contest import contests, jobs, readings, statistics
 from contest.extensions import db
 from contest.models import Attempt, Correction, Headcount, RoundAnalysis, Standing
 from tests import builders
@@ -284,7 +284,8 @@ def test_organizers_see_all_of_it_while_the_round_is_open(app, contest):
     assert "Chưa có ai dự thi" in browser.get(f"/admin/rounds/{round.id}/statistics?division=officials").text
 
 
-def test_many_readers_count_once(app, contest, statements):
+def test_many_readers_count_once(app, contest, statements, monkeypatch):
+    monkeypatch.setattr(readings, "KEPT_FOR", 10_000)
     held(contest, *[5] * 12, round=builders.open_now(builders.make_round(contest, is_leaderboard_live=True)))
     path = f"/contests/{contest.slug}/statistics?division=citizens"
     text_of(app, path)
