@@ -13,9 +13,11 @@ import structlog
 from flask import Flask, current_app
 from rq import Queue
 from rq.job import Job
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from contest import (
+    analyses,
     contest_standings,
     contests,
     deadlines,
@@ -30,7 +32,7 @@ from contest import (
 )
 from contest.clock import db_now
 from contest.extensions import db
-from contest.models import Task
+from contest.models import RoundDivision, Task
 from contest.redis_connection import Breaker, quick_redis
 
 logger = structlog.get_logger()
@@ -218,3 +220,31 @@ def rank_what_changed() -> int:
         session.commit()
     session.rollback()
     return len(round_ids)
+
+
+# Round divisions whose analysis failed: this process does not try them again, or it would do little else.
+_not_analysed: set[int] = set()
+
+
+def analyse_what_closed() -> bool:
+    """Analyse one division of a closed round that has no current analysis; tell whether there was one.
+
+    One at a time: it takes many seconds, and overdue attempts of other rounds wait meanwhile.
+    """
+    session = db.session()
+    due = [asked_id for asked_id in analyses.due(session) if asked_id not in _not_analysed]
+    if due:
+        asked = session.get_one(RoundDivision, due[0])
+        try:
+            analysis = analyses.work_out(session, asked, now=db_now(session))
+            session.commit()
+        except SQLAlchemyError:
+            raise  # the database is away: next time
+        except Exception:
+            logger.exception("a round can't be analysed", round_division=due[0])
+            _not_analysed.add(due[0])
+        else:
+            if analysis is not None:
+                logger.info("analysed", round_division=due[0], papers=analysis.papers)
+    session.rollback()
+    return bool(due)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, SecurityError
 
-from contest import formatting
+from contest import charts, formatting
 from contest.attempts import NotSignedIn
 from contest.errors import ContestError, TryAgain
 from contest.extensions import db, login_manager
@@ -55,7 +55,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(OperationalError, _database_away)
     app.register_error_handler(PoolTimeout, _database_away)
     app.register_error_handler(Exception, _bug)
-    app.jinja_env.globals.update(asset=asset, settings=app.config["CONTEST"])
+    app.jinja_env.globals.update(asset=asset, chart_ticks=charts.ticks, settings=app.config["CONTEST"])
     for name in ("vn_datetime", "vn_date", "vn_time", "vn_number", "vn_percent", "vn_duration"):
         app.jinja_env.filters[name] = getattr(formatting, name)
     app.jinja_env.filters["vn_stopwatch"] = formatting.vn_stopwatch

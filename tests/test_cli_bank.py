@@ -103,3 +103,35 @@ def test_a_trial_of_the_draw_stores_nothing_and_counts_the_items(contest, is_ope
     assert (report["papers"], report["items_per_paper"]) == (200, 5)
     assert sum(one["drawn"] for one in report["exposures"]) == 1_000
     assert db.session.scalar(select(func.count()).select_from(Pool)) == (2 if is_opened else 0)
+
+
+@pytest.fixture
+def closed_round(contest):
+    builders.make_items(per_cell=3)
+    held = builders.make_contest()
+    round = builders.open_now(builders.make_round(held))
+    for right in [5, 4, 3] * 10:
+        builders.finish_attempt(builders.make_person(held), round, right=right)
+    return builders.close(round)
+
+
+@pytest.mark.usefixtures("closed_round")
+def test_a_closed_round_is_analysed(contest):
+    outcome = contest("bank", "analyse", 1)
+
+    assert outcome.exit_code == 0
+    assert "citizens: 30 papers, reliability " in outcome.output
+    assert "officials: 0 papers, reliability unknown" in outcome.output
+    assert "T1-NB-001    facility" in outcome.output
+    assert "Không ai chọn phương án" in outcome.output
+    told = json.loads(contest("bank", "analyse", 1, "--division", "citizens", "--json").output)
+    assert list(told) == ["citizens"]
+    assert (told["citizens"]["papers"], len(told["citizens"]["items"])) == (30, 6)
+
+
+@pytest.mark.usefixtures("closed_round")
+def test_what_cannot_be_analysed_is_told(contest):
+    assert contest("bank", "analyse", 1, "--division", "none").exit_code == 1
+    assert contest("bank", "analyse", 2).exit_code == 1
+    builders.make_round(builders.make_contest())
+    assert "chưa đóng" in contest("bank", "analyse", 1).output

@@ -264,12 +264,15 @@ class Page(HTMLParser):
     def __init__(self, html):
         super().__init__()
         self.tags, self.ids, self.labelled = Counter(), Counter(), set()
+        self.open_pictures = 0
         self.fields, self.open_labels, self.faults, self.language, self.title = [], 0, [], None, ""
         self.feed(html)
 
     def handle_starttag(self, tag, attrs):
         attributes = dict(attrs)
-        self.tags[tag] += 1
+        self.open_pictures += tag == "svg"
+        # A picture's titles are its own.
+        self.tags[tag] += not (tag == "title" and self.open_pictures)
         if "id" in attributes:
             self.ids[attributes["id"]] += 1
         if tag == "html":
@@ -289,6 +292,7 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag):
         self.open_labels -= tag == "label"
+        self.open_pictures -= tag == "svg"
 
     def handle_data(self, data):
         if self.lasttag == "title":

@@ -9,9 +9,11 @@ from contest.blueprints import (
     leaderboards,
     pictures,
     public,
+    statistics,
     winner_checks,
 )
 from contest.blueprints.admin import (
+    analysis,
     bank,
     configuration,
     corrections,
@@ -29,7 +31,9 @@ from contest.blueprints.admin import (
 )
 from contest.blueprints.admin import complaints as admin_complaints
 from contest.blueprints.admin import contests as admin_contests
+from contest.blueprints.admin import statistics as admin_statistics
 from contest.blueprints.admin import winner_checks as admin_winner_checks
+from contest.blueprints.admin.bank import imports as bank_imports
 
 BLUEPRINTS = (
     health.bp,
@@ -39,6 +43,7 @@ BLUEPRINTS = (
     leaderboards.bp,
     contest_standings.bp,
     pictures.bp,
+    statistics.bp,
     dashboard.bp,
     participants.bp,
     participant.bp,
@@ -47,6 +52,7 @@ BLUEPRINTS = (
     rounds.bp,
     results.bp,
     bank.bp,
+    bank_imports.bp,
     tasks.bp,
     proposals.bp,
     exclusions.bp,
@@ -58,4 +64,6 @@ BLUEPRINTS = (
     winner_checks.bp,
     admin_complaints.bp,
     admin_winner_checks.bp,
+    analysis.bp,
+    admin_statistics.bp,
 )

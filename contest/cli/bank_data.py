@@ -2,22 +2,22 @@
 
 import json
 from dataclasses import asdict
-from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import click
 from flask import current_app
 
-from contest import accounts, bank, imports, pools
+from contest import accounts, analyses, bank, draw_trials, imports
 from contest.cli import with_app
 from contest.cli.bank import bank_group
 from contest.cli.rounds import find_round
 from contest.clock import db_now
+from contest.errors import Conflict, NotThere
 from contest.extensions import db
-from contest.models import Account
+from contest.models import Account, RoundAnalysis, RoundDivision
 from question_bank.formats import aiken, csv, docx, gift, moodle_xml, xlsx
 from question_bank.items import LEVELS, TOPICS
-from question_bank.simulation import simulate_draw
 
 WRITERS = {
     ".xlsx": xlsx.write,
@@ -105,6 +105,64 @@ def export(file: Path, words: str, topic: str, state: str, as_json: bool) -> Non
     click.echo(json.dumps({"items": len(items)}) if as_json else f"{len(items)} items written")
 
 
+@bank_group.command("analyse")
+@click.argument("number", type=int)
+@click.option("--contest", "slug", help="The contest's address; without it the newest.")
+@click.option("--division", help="Only this division, by its code.")
+@click.option("--json", "as_json", is_flag=True, help="Print the analyses as JSON.")
+@with_app
+def analyse(number: int, slug: str | None, division: str | None, as_json: bool) -> None:
+    """Show how the questions of round NUMBER did, once it is closed.
+
+    Works out and stores what the sweeper has not come to yet.
+    """
+    found = find_round(number, slug)
+    asked = [one for one in found.divisions if division in (None, one.division.code)]
+    if not asked:
+        raise NotThere("Vòng này không có bảng thi đó.")
+    told = {one.division.code: _current_analysis(one) for one in asked}
+    if as_json:
+        click.echo(json.dumps({code: _as_json(one) for code, one in told.items()}, ensure_ascii=False))
+        return
+    for code, analysis in told.items():
+        _print_analysis(code, analysis)
+
+
+def _current_analysis(asked: RoundDivision) -> RoundAnalysis:
+    session = db.session()
+    analysis = analyses.find(session, asked.round_id, asked.division_id)
+    if analysis is None or analyses.is_outdated(analysis, asked.round):
+        analysis = analyses.work_out(session, asked, now=db_now(session))
+        session.commit()
+    if analysis is None:
+        raise Conflict("Vòng thi đang được phân tích; hãy thử lại sau ít phút.")
+    return analysis
+
+
+def _as_json(analysis: RoundAnalysis) -> dict[str, Any]:
+    return {
+        "papers": analysis.papers,
+        "computed_at": analysis.computed_at.isoformat(),
+        "reliability": analysis.reliability,
+        "items": list(map(asdict, analyses.items_of(analysis))),
+    }
+
+
+def _print_analysis(code: str, analysis: RoundAnalysis) -> None:
+    reliability = analyses.reliability_of(analysis)
+    told = "unknown" if reliability.coefficient is None else f"{reliability.coefficient:.2f}"
+    click.echo(f"{code}: {analysis.papers} papers, reliability {told}")
+    for item in analyses.items_of(analysis):
+        result = item.result
+        r = "    –" if result.discrimination is None else f"{result.discrimination:5.2f}"
+        click.echo(
+            f"  {item.code:<12} facility {result.facility:4.0%}  discrimination {r}  "
+            f"exposure {result.exposure:4.0%}"
+        )
+        for flag in result.flags:
+            click.echo(f"    {flag.text}")
+
+
 @bank_group.command("simulate-draw")
 @click.argument("number", type=int)
 @click.option("--contest", "slug", help="The contest's address; without it the newest.")
@@ -118,17 +176,9 @@ def simulate(number: int, slug: str | None, papers: int, seed: str, as_json: boo
     Nothing is stored. Shows for each division how often items come up and how much papers share.
     """
     session = db.session()
-    found = find_round(number, slug)
-    items = pools.items_of_round(session, found, now=db_now(session))
-    reports = {
-        asked.division.code: simulate_draw(
-            items[asked.division_id],
-            pools.specification_cells(asked.specification),
-            papers,
-            sha256(seed.encode()).digest(),
-        )
-        for asked in found.divisions
-    }
+    reports = draw_trials.of_round(
+        session, find_round(number, slug), papers=papers, seed=seed, now=db_now(session)
+    )
     if as_json:
         click.echo(json.dumps({code: asdict(one) for code, one in reports.items()}, ensure_ascii=False))
         return
@@ -139,5 +189,9 @@ def simulate(number: int, slug: str | None, papers: int, seed: str, as_json: boo
             click.echo(f"  an item is in {min(drawn)} to {max(drawn)} papers")
         if report.overlap:
             click.echo(f"  two papers share {report.overlap.mean:.2f} items on average")
+        if report.spread:
+            click.echo(
+                f"  papers expect {report.spread.hardest:.0%} to {report.spread.easiest:.0%} of the points"
+            )
         for warning in report.warnings:
             click.echo(f"  {warning}")

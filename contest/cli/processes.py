@@ -75,7 +75,7 @@ def worker(burst: bool) -> None:
 @click.option("--once", is_flag=True, help="Sweep once and stop.")
 @with_app
 def sweep(once: bool) -> None:
-    """Close overdue attempts, ring again or score by itself, rank, close finished rounds."""
+    """Close overdue attempts, ring again or score by itself, rank, close and analyse finished rounds."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
@@ -90,6 +90,7 @@ def sweep(once: bool) -> None:
                 jobs.rank_what_changed()
                 took = time.monotonic() - began
                 rank_at = time.monotonic() + max(RANK_SECONDS, RANK_SHARE * took)
+            jobs.analyse_what_closed()
         except (SQLAlchemyError, RedisError) as error:
             logger.warning("sweep failed, will go on", error=type(error).__name__)
             if once:

@@ -1,6 +1,7 @@
 """All tables, so that migrations and mappers see them at once."""
 
 from contest.models.accounts import Account, Consent, RoleGrant, Session
+from contest.models.analyses import RoundAnalysis
 from contest.models.attempts import Attempt
 from contest.models.audit import AuditEvent
 from contest.models.bank import BankImport, BankItem, ItemVersion, Picture
@@ -52,6 +53,7 @@ __all__ = [
     "Resit",
     "RoleGrant",
     "Round",
+    "RoundAnalysis",
     "RoundDivision",
     "Session",
     "Standing",

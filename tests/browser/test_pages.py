@@ -1,6 +1,7 @@
 """Every main page at 360 and 1280 pixels: axe finds nothing, the weight is small, a picture is made."""
 
 import re
+import time
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -21,6 +22,8 @@ PUBLIC = {
     "units-closed": f"/contests/{SLUG}/leaderboard?round=2",
     "individuals": f"/contests/{SLUG}/leaderboard/individuals?round=1",
     "winners": f"/contests/{SLUG}/winners?round=1",
+    "statistics": f"/contests/{SLUG}/statistics?round=1",
+    "statistics-closed": f"/contests/{SLUG}/statistics?round=2",
     "not-found": "/no-such-page",
 }
 ADMIN = {
@@ -35,6 +38,11 @@ ADMIN = {
     "admin-individuals": "/admin/rounds/{first}/standings",
     "admin-units": "/admin/rounds/{first}/standings/units",
     "admin-results": "/admin/rounds/{first}/results",
+    "admin-statistics": "/admin/rounds/{first}/statistics?division=citizens",
+    "admin-analysis": "/admin/rounds/{first}/analysis",
+    "admin-analysed-item": "/admin/rounds/{first}/analysis/items/T1-001",
+    "admin-drift": "/admin/rounds/{round}/drift",
+    "admin-draw-trial": "/admin/rounds/{planned}/draw-trial",
     "admin-bank": "/admin/bank",
     "admin-bank-item": "/admin/bank/T1-001",
     "admin-bank-edit": "/admin/bank/T1-001/edit",
@@ -62,6 +70,14 @@ def rounds(site: Site) -> dict[str, int]:
     return {"first": found[1], "round": found[2], "planned": found[3]}
 
 
+def await_analyses(site: Site) -> None:
+    """Wait until the sweeper has analysed both divisions of the demo's closed round."""
+    until = time.monotonic() + 60
+    while site.execute("SELECT count(*) FROM round_analyses")[0][0] < 2:
+        assert time.monotonic() < until, "the sweeper has analysed nothing"
+        time.sleep(0.5)
+
+
 @pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_public_pages_have_no_accessibility_finding(devices: Devices, viewport, scheme) -> None:
@@ -77,6 +93,7 @@ def test_public_pages_have_no_accessibility_finding(devices: Devices, viewport, 
 def test_admin_pages_have_no_accessibility_finding(devices: Devices, site: Site, viewport) -> None:
     page = devices.open(viewport=viewport)
     sign_in(page, "bantochuc", site.password)
+    await_analyses(site)
     findings = []
     for name, address in ADMIN.items():
         page.goto(address.format(**rounds(site)))

@@ -1,25 +1,21 @@
 """The organizers' first page: how a round goes, what calls for attention, what comes next."""
 
-import threading
-import time
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fractions import Fraction
-from typing import Any, TypeVar
+from typing import Any
 
-from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from contest import contests, dashboards, leaderboards
+from contest import charts, contests, dashboards, leaderboards
 from contest.clock import LOCAL_ZONE, db_now
 from contest.dashboards import UNIT_ORDERS, Breakdown, Counts, Health, Timeline
 from contest.extensions import db
 from contest.formatting import vn_duration, vn_number, vn_percent, vn_time
 from contest.models import Round
+from contest.readings import shared
 
 bp = Blueprint("admin_dashboard", __name__, url_prefix="/admin")
-T = TypeVar("T")
 
 # Of a table of units: so many from its top, and so many from its bottom.
 MOST_SHOWN, LEAST_SHOWN = 10, 5
@@ -131,11 +127,7 @@ def _full_note(breakdown: Breakdown) -> str:
 
 def _axis(timeline: Timeline) -> dict[str, Any]:
     """Return the top and ticks of the upward axis, and the labels along the other by column."""
-    highest = max(timeline.highest, 4)
-    unit = next(
-        unit * 10**power for power in range(12) for unit in (1, 2, 5) if 4 * unit * 10**power >= highest
-    )
-    ticks = range(0, -(-highest // unit) * unit + 1, unit)
+    ticks = charts.ticks(timeline.highest)
     return {"top": ticks[-1], "ticks": ticks, "labels": _labels(timeline)}
 
 
@@ -148,42 +140,12 @@ def _labels(timeline: Timeline) -> list[tuple[int, str]]:
     return labels[:: -(-len(labels) // MOST_LABELS) or 1]
 
 
-# --- readings that everyone shares ---------------------------------------------------------------
-
-# A reading is kept so many times as long as it took to make: reading costs 5 % of the time at most,
-# however many look, and a small contest's figures are always new.
-KEPT_FOR = 20
-
-
-@dataclass
-class _Kept:
-    """One reading, whoever made it, until it is too old."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    value: Any = None
-    until: float = 0
-
-
-def _shared(key: Hashable, read: Callable[[], T]) -> T:
-    """Return the reading of a key; of many who ask at once, one makes it and the others wait for it."""
-    readings: dict[Hashable, _Kept] = current_app.extensions.setdefault("dashboard_readings", {})
-    kept = readings.setdefault(key, _Kept())
-    with kept.lock:
-        began = time.monotonic()
-        if began >= kept.until:
-            kept.value = read()
-            ended = time.monotonic()
-            kept.until = ended + (ended - began) * KEPT_FOR
-        value: T = kept.value
-        return value
-
-
 def _counts(round_id: int) -> Counts:
-    return _shared(("counts", round_id), lambda: dashboards.counts(db.session(), round_id))
+    return shared(("counts", round_id), lambda: dashboards.counts(db.session(), round_id))
 
 
 def _health(round: Round, *, now: datetime) -> Health:
-    return _shared(("health", round.id), lambda: dashboards.health(db.session(), round, now=now))
+    return shared(("health", round.id), lambda: dashboards.health(db.session(), round, now=now))
 
 
 def _breakdown(round_id: int) -> Breakdown:
@@ -191,4 +153,4 @@ def _breakdown(round_id: int) -> Breakdown:
         session = db.session()
         return dashboards.breakdown(session, contests.find_round(session, round_id), now=db_now(session))
 
-    return _shared(("breakdown", round_id), read)
+    return shared(("breakdown", round_id), read)

@@ -1,43 +1,41 @@
-"""The question bank: items are found, read as participants will see them, written, signed for, brought in."""
+"""The question bank: items are found, read as participants will see them, written, signed for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from io import BytesIO
-from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from flask_wtf import FlaskForm
-from flask_wtf.file import FileField, FileRequired
-from markupsafe import Markup
-from sqlalchemy import func, select
-from sqlalchemy.orm import defer, joinedload
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 from werkzeug import Response
-from werkzeug.datastructures import MultiDict
 
-from contest import bank, contests, dashboards, imports
-from contest.blueprints.admin.bank.form import LETTERS, LONGEST_TAG, ItemForm
+from contest import analyses, bank
+from contest.blueprints.admin.bank.form import ItemForm
+from contest.blueprints.admin.bank.frame import (
+    LEVEL_NAMES,
+    STATES,
+    as_arguments,
+    bank_frame,
+    count_of,
+    division_names,
+    filters_of,
+    names_by_code,
+    page_of,
+)
 from contest.clock import LOCAL_ZONE, db_now
 from contest.errors import Conflict, NotThere
 from contest.extensions import db
 from contest.formatting import vn_number
-from contest.imports import Change, Defaults
-from contest.leaderboards import Page
-from contest.models import AuditEvent, BankImport, BankItem, Division, ItemVersion, Pool, Round
-from question_bank.differences import Difference, differences
-from question_bank.formats.markup import text_of_html
-from question_bank.items import LEVELS, TOPICS, problems_before_approval
+from contest.models import AuditEvent, BankItem, Division, ItemVersion, Pool, Round
+from question_bank.differences import differences
+from question_bank.items import problems_before_approval
 from question_bank.text import clean_text
 
 bp = Blueprint("admin_bank", __name__, url_prefix="/admin")
 
-PAGE_SIZE = 50
-LONGEST_SEARCH, LONGEST_REASON = 80, 300
-IMPORTS_SHOWN, FOUND_SHOWN = 20, 200
-STATES = {"draft": "Chờ thẩm định", "reviewed": "Chờ duyệt", "approved": "Đang dùng", "retired": "Ngừng dùng"}
-LEVEL_NAMES = {"NB": "Nhận biết", "TH": "Thông hiểu", "VD": "Vận dụng"}
-KIND_NAMES = {"single": "Một lựa chọn", "multiple": "Nhiều lựa chọn", "true_false": "Đúng/sai"}
+LONGEST_REASON = 300
 ACTIONS = {
     "item.review": "thẩm định",
     "item.send_back": "trả lại",
@@ -53,14 +51,6 @@ FORMATS = {
     "moodle_xml": ("Moodle XML", "xml"),
     "aiken": ("Aiken", "txt"),
 }
-PLACES = {
-    "sheet": "trang",
-    "table": "bảng",
-    "row": "dòng",
-    "column": "cột",
-    "paragraph": "đoạn",
-    "line": "dòng",
-}
 
 
 # --- the list ------------------------------------------------------------------------------------
@@ -69,18 +59,18 @@ PLACES = {
 @bp.get("/bank")
 def index() -> ResponseReturnValue:
     """List the items that the address asks for, with what can be done to all of them."""
-    filters = _filters(request.args)
-    page = _page(filters)
-    counts = {state: _count({**filters, "state": state}) for state in STATES}
+    filters = filters_of(request.args)
+    page = page_of(filters)
+    counts = {state: count_of({**filters, "state": state}) for state in STATES}
     return render_template(
         "admin/bank/index.html",
         page=page,
         counts=counts,
         filters=filters,
-        given=_as_arguments(filters),
+        given=as_arguments(filters),
         formats=FORMATS,
         can_retire=filters["state"] in ("", "approved"),
-        **_frame(),
+        **bank_frame(),
     )
 
 
@@ -90,7 +80,7 @@ def export() -> ResponseReturnValue:
     name = request.args.get("format", "")
     if name not in FORMATS:
         raise NotThere("Không có định dạng tệp này.")
-    items = bank.items_of(db.session(), bank.newest_versions(**_filters(request.args)))
+    items = bank.items_of(db.session(), bank.newest_versions(**filters_of(request.args)))
     content = import_module(f"question_bank.formats.{name}").write(items)
     today = db_now(db.session()).astimezone(LOCAL_ZONE).strftime("%d-%m-%Y")
     return send_file(
@@ -106,7 +96,7 @@ def export() -> ResponseReturnValue:
 def retire() -> ResponseReturnValue:
     """Take the ticked items, or all that the search finds in use, out of use."""
     session = db.session()
-    filters = _filters(request.form) | {"state": "approved"}
+    filters = filters_of(request.form) | {"state": "approved"}
     query = bank.newest_versions(**filters)
     if request.form.get("which") != "all":
         codes = [clean_text(code) for code in request.form.getlist("code")]
@@ -121,76 +111,7 @@ def retire() -> ResponseReturnValue:
     flash(f"Đã ngừng dùng {vn_number(retired)} câu hỏi.", "success")
     if "item" in request.form:
         return redirect(url_for("admin_bank.show", code=found[0].item.code), 303)
-    return redirect(url_for("admin_bank.index", **_as_arguments(_filters(request.form))), 303)
-
-
-def _filters(given: Mapping[str, str]) -> dict[str, str]:
-    """Return what is asked for, as far as it exists, in the words of bank.newest_versions."""
-    chosen = {name: given.get(name, "") for name in ("topic", "level", "state")}
-    return {
-        "words": clean_text(given.get("q", ""))[:LONGEST_SEARCH],
-        "topic": chosen["topic"] if chosen["topic"] in TOPICS else "",
-        "level": chosen["level"] if chosen["level"] in LEVELS else "",
-        "state": chosen["state"] if chosen["state"] in STATES else "",
-        "division": clean_text(given.get("division", ""))[:LONGEST_SEARCH],
-        "tag": clean_text(given.get("tag", ""))[:LONGEST_TAG],
-    }
-
-
-def _as_arguments(filters: Mapping[str, str]) -> dict[str, Any]:
-    """Return filters as the address has them, those that filter nothing left out."""
-    return {("q" if name == "words" else name): value for name, value in filters.items() if value}
-
-
-def _count(filters: Mapping[str, str]) -> int:
-    ids = bank.newest_versions(**filters).order_by(None).with_only_columns(ItemVersion.id)
-    return db.session.scalar(select(func.count()).select_from(ids.subquery())) or 0
-
-
-def _page(filters: Mapping[str, str]) -> Page[ItemVersion]:
-    """Return the page that the address asks for, the nearest one that there is."""
-    total = _count(filters)
-    pages = max(1, -(-total // PAGE_SIZE))
-    number = min(max(1, request.args.get("page", 1, type=int)), pages)
-    query = bank.newest_versions(**filters).offset((number - 1) * PAGE_SIZE).limit(PAGE_SIZE)
-    return Page(db.session.scalars(query).all(), number, pages, total)
-
-
-def _frame() -> dict[str, Any]:
-    """Return what every page of the bank shows: the state of the round, and the names of codes."""
-    session = db.session()
-    now = db_now(session)
-    contest = contests.current_contest(session)
-    round = contests.round_on_show(contest, now=now) if contest else None
-    return {
-        "contest": contest,
-        "round": round,
-        "state": dashboards.state_of(session, round, now=now) if round else None,
-        "divisions": _divisions(),
-        "topics": TOPICS,
-        "topic_choices": [(code, f"{code}. {name}") for code, name in TOPICS.items()],
-        "levels": LEVEL_NAMES,
-        "kinds": KIND_NAMES,
-        "item_states": STATES,
-        "state_of": bank.state_of,
-        "plain": text_of_html,
-        "html": _html,
-        "letters": LETTERS,
-    }
-
-
-def _names() -> dict[str, str]:
-    return {**KIND_NAMES, **LEVEL_NAMES, **_divisions()}
-
-
-def _html(cleaned: str) -> Markup:
-    """Return bank text as HTML: it went through the cleaner when it was stored, or when it was typed."""
-    return Markup(cleaned)  # noqa: S704
-
-
-def _divisions() -> dict[str, str]:
-    """Return the divisions of all contests: their names by code, the newest contest's words winning."""
-    return dict(db.session.execute(select(Division.code, Division.name).order_by(Division.id)).all())
+    return redirect(url_for("admin_bank.index", **as_arguments(filters_of(request.form))), 303)
 
 
 # --- one item ------------------------------------------------------------------------------------
@@ -205,7 +126,7 @@ def show(code: str) -> ResponseReturnValue:
     version = bank.newest_version(session, code)
     versions = sorted(version.item.versions, key=lambda one: one.number, reverse=True)
     items = [bank.item_of(one) for one in versions]
-    names = _names()
+    names = names_by_code()
     pools = session.execute(
         select(Round, Division, Pool.item_versions[code].as_integer())
         .join(Round, Round.id == Pool.round_id)
@@ -230,7 +151,8 @@ def show(code: str) -> ResponseReturnValue:
         actions=ACTIONS,
         authors=bank.authors_of(session, versions),
         pools=[(round, division, numbers[version_id]) for round, division, version_id in pools],
-        **_frame(),
+        results=[(*one, numbers.get(one[2].version_id)) for one in analyses.results_of_item(session, code)],
+        **bank_frame(),
     )
 
 
@@ -303,7 +225,7 @@ def new() -> ResponseReturnValue:
     session = db.session()
     form = _form()
     if request.method == "GET":
-        form.divisions.data = list(_divisions())
+        form.divisions.data = list(division_names())
     if form.validate_on_submit() and "preview" not in request.form:
         item = form.item(bank.next_code(session, form.topic.data))
         bank.add_drafts(session, [item], author_id=current_user.id, now=db_now(session))
@@ -331,7 +253,7 @@ def edit(code: str) -> ResponseReturnValue:
 
 def _form() -> ItemForm:
     form = ItemForm()
-    form.offer(LEVEL_NAMES, _divisions(), db.session())
+    form.offer(LEVEL_NAMES, division_names(), db.session())
     return form
 
 
@@ -343,108 +265,6 @@ def _editor(form: ItemForm, version: ItemVersion | None, seen: str) -> ResponseR
         version=version,
         seen=seen,
         item=form.item(version.item.code if version else ""),
-        **_frame(),
+        **bank_frame(),
     )
     return page, 422 if form.errors else 200
-
-
-# --- files brought in ----------------------------------------------------------------------------
-
-IMPORT = "/bank/imports/<int(max=2147483647):import_id>"
-
-
-class BringForm(FlaskForm):  # type: ignore[misc]
-    """A file of questions."""
-
-    file = FileField(
-        "Tệp câu hỏi",
-        [FileRequired("Bạn hãy chọn một tệp.")],
-        description="Excel, Word, CSV, GIFT, Aiken hoặc Moodle XML; tối đa 5 MB. Hình: Word, Moodle XML.",
-    )
-
-
-@bp.route("/bank/imports", methods=["GET", "POST"])
-def bring() -> ResponseReturnValue:
-    """Take a file and lead to what importing it would do."""
-    session = db.session()
-    form = BringForm()
-    if form.validate_on_submit():
-        file = form.file.data
-        brought = imports.keep(
-            session, file.filename, file.read(), brought_by_id=current_user.id, now=db_now(session)
-        )
-        db.session.commit()
-        return redirect(url_for("admin_bank.import_plan", import_id=brought.id), 303)
-    last = select(BankImport).order_by(BankImport.id.desc()).limit(IMPORTS_SHOWN)
-    page = render_template(
-        "admin/bank/imports.html",
-        form=form,
-        imports=session.scalars(
-            last.options(defer(BankImport.content), joinedload(BankImport.brought_by))
-        ).all(),
-        **_frame(),
-    )
-    return page, 422 if form.errors else 200
-
-
-@bp.get(IMPORT)
-def import_plan(import_id: int) -> ResponseReturnValue:
-    """Show what importing a file would do; nothing is stored."""
-    session = db.session()
-    brought = _import(import_id)
-    defaults = _defaults(request.args)
-    return render_template(
-        "admin/bank/import_plan.html",
-        brought=brought,
-        plan=None if brought.applied_at else imports.plan(session, brought.name, brought.content, defaults),
-        defaults=defaults,
-        place=_place,
-        changes_of=_changes,
-        most_shown=FOUND_SHOWN,
-        **_frame(),
-    )
-
-
-@bp.post(f"{IMPORT}/application")
-def import_apply(import_id: int) -> ResponseReturnValue:
-    """Add the good items of a file as drafts, if they are as many as the person has seen."""
-    session = db.session()
-    added, changed = imports.apply(
-        session,
-        _import(import_id),
-        _defaults(request.form),
-        actor_id=current_user.id,
-        now=db_now(session),
-    )
-    if request.form.get("count") != str(added + changed):
-        raise Conflict("Ngân hàng câu hỏi vừa thay đổi. Bạn hãy xem lại tệp rồi nhập lại.")
-    db.session.commit()
-    flash(
-        f"Đã thêm {vn_number(added)} câu hỏi, sửa {vn_number(changed)} câu thành bản thảo mới. "
-        "Người khác cần thẩm định và duyệt.",
-        "success",
-    )
-    return redirect(url_for("admin_bank.index", state="draft"), 303)
-
-
-def _place(where: Mapping[str, str | int]) -> str:
-    return ", ".join(f"{PLACES.get(unit, 'câu')} {value}" for unit, value in where.items()) or "cả tệp"
-
-
-def _changes(change: Change) -> list[Difference]:
-    return list(differences(bank.item_of(change.version), imports.changed_item(change), _names()))
-
-
-def _import(import_id: int) -> BankImport:
-    brought = db.session.get(BankImport, import_id)
-    if brought is None:
-        raise NotThere("Không tìm thấy tệp này.")
-    return brought
-
-
-def _defaults(given: MultiDict[str, str]) -> Defaults:
-    """Return what the page says of the items for which the file says nothing."""
-    filters, known = _filters(given), _divisions()
-    chosen = tuple(code for code in known if code in given.getlist("divisions"))
-    # Before anything was chosen, an item is for everybody.
-    return Defaults(filters["topic"], filters["level"], chosen if "is_chosen" in given else tuple(known))

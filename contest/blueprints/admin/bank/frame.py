@@ -1,0 +1,95 @@
+"""What the pages of the bank have in common: the names of codes, filters, a page of the list."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import request
+from markupsafe import Markup
+from sqlalchemy import func, select
+
+from contest import bank, contests, dashboards
+from contest.blueprints.admin.bank.form import LETTERS, LONGEST_TAG
+from contest.clock import db_now
+from contest.extensions import db
+from contest.leaderboards import Page
+from contest.models import Division, ItemVersion
+from question_bank.formats.markup import text_of_html
+from question_bank.items import LEVELS, TOPICS
+from question_bank.text import clean_text
+
+PAGE_SIZE = 50
+LONGEST_SEARCH = 80
+STATES = {"draft": "Chờ thẩm định", "reviewed": "Chờ duyệt", "approved": "Đang dùng", "retired": "Ngừng dùng"}
+LEVEL_NAMES = {"NB": "Nhận biết", "TH": "Thông hiểu", "VD": "Vận dụng"}
+KIND_NAMES = {"single": "Một lựa chọn", "multiple": "Nhiều lựa chọn", "true_false": "Đúng/sai"}
+
+
+def filters_of(given: Mapping[str, str]) -> dict[str, str]:
+    """Return what is asked for, as far as it exists, in the words of bank.newest_versions."""
+    chosen = {name: given.get(name, "") for name in ("topic", "level", "state")}
+    return {
+        "words": clean_text(given.get("q", ""))[:LONGEST_SEARCH],
+        "topic": chosen["topic"] if chosen["topic"] in TOPICS else "",
+        "level": chosen["level"] if chosen["level"] in LEVELS else "",
+        "state": chosen["state"] if chosen["state"] in STATES else "",
+        "division": clean_text(given.get("division", ""))[:LONGEST_SEARCH],
+        "tag": clean_text(given.get("tag", ""))[:LONGEST_TAG],
+    }
+
+
+def as_arguments(filters: Mapping[str, str]) -> dict[str, Any]:
+    """Return filters as the address has them, those that filter nothing left out."""
+    return {("q" if name == "words" else name): value for name, value in filters.items() if value}
+
+
+def count_of(filters: Mapping[str, str]) -> int:
+    """Return how many items pass the filters."""
+    ids = bank.newest_versions(**filters).order_by(None).with_only_columns(ItemVersion.id)
+    return db.session.scalar(select(func.count()).select_from(ids.subquery())) or 0
+
+
+def page_of(filters: Mapping[str, str]) -> Page[ItemVersion]:
+    """Return the page that the address asks for, the nearest one that there is."""
+    total = count_of(filters)
+    pages = max(1, -(-total // PAGE_SIZE))
+    number = min(max(1, request.args.get("page", 1, type=int)), pages)
+    query = bank.newest_versions(**filters).offset((number - 1) * PAGE_SIZE).limit(PAGE_SIZE)
+    return Page(db.session.scalars(query).all(), number, pages, total)
+
+
+def bank_frame() -> dict[str, Any]:
+    """Return what every page of the bank shows: the state of the round, and the names of codes."""
+    session = db.session()
+    now = db_now(session)
+    contest = contests.current_contest(session)
+    round = contests.round_on_show(contest, now=now) if contest else None
+    return {
+        "contest": contest,
+        "round": round,
+        "state": dashboards.state_of(session, round, now=now) if round else None,
+        "divisions": division_names(),
+        "topics": TOPICS,
+        "topic_choices": [(code, f"{code}. {name}") for code, name in TOPICS.items()],
+        "levels": LEVEL_NAMES,
+        "kinds": KIND_NAMES,
+        "item_states": STATES,
+        "state_of": bank.state_of,
+        "plain": text_of_html,
+        "html": _html,
+        "letters": LETTERS,
+    }
+
+
+def names_by_code() -> dict[str, str]:
+    """Return what kinds, levels and divisions are called, by code."""
+    return {**KIND_NAMES, **LEVEL_NAMES, **division_names()}
+
+
+def _html(cleaned: str) -> Markup:
+    """Return bank text as HTML: it went through the cleaner when it was stored, or when it was typed."""
+    return Markup(cleaned)  # noqa: S704
+
+
+def division_names() -> dict[str, str]:
+    """Return the divisions of all contests: their names by code, the newest contest's words winning."""
+    return dict(db.session.execute(select(Division.code, Division.name).order_by(Division.id)).all())
