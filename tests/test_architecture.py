@@ -226,7 +226,9 @@ TRANSACTION_TIME = re.compile(r"(^|\.)func\.(now|current_timestamp|localtimestam
 
 def test_nobody_but_the_shell_reads_a_clock():
     complaints = []
-    for path in files_of("question_bank", "rules", "documents", "models", "operations", "blueprints", "jobs", "demo"):
+    for path in files_of(
+        "question_bank", "rules", "documents", "models", "operations", "blueprints", "jobs", "demo"
+    ):
         tree = tree_of(path)
         complaints += [
             f"{place(path, line)} calls {name}; take `now`, which the shell gets from contest.clock.db_now"

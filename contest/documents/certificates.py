@@ -51,9 +51,7 @@ class ParticipationCertificate:
 Certificate = PrizeCertificate | UnitCertificate | ParticipationCertificate
 
 
-def certificates(
-    issuer: Issuer, pages: Sequence[Certificate], *, site: str, issued_at: datetime
-) -> bytes:
+def certificates(issuer: Issuer, pages: Sequence[Certificate], *, site: str, issued_at: datetime) -> bytes:
     """Return the certificates as one PDF, each on a page of its own.
 
     `site` is the address of the platform, "https://thi.bacninh.gov.vn", under which codes are checked.
