@@ -494,7 +494,7 @@ def test_a_code_is_one_path_that_the_content_security_policy_lets_pass():
 
     assert element.tag.endswith("svg")
     assert element.get("viewBox")
-    assert not {"style", "width", "height", "class"} & {name for one in element.iter() for name in one.keys()}
+    assert not {"style", "width", "height", "class"} & {name for one in element.iter() for name in one.attrib}
     assert len(list(element)) == 1
     assert svg == qr_svg(f"{SITE}/receipts/K7M2-9QX4-R3TZ") != qr_svg(f"{SITE}/receipts/K7M2-9QX4-R3T1")
 
