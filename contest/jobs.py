@@ -13,7 +13,7 @@ from flask import Flask, current_app
 from rq import Queue
 from rq.job import Job
 
-from contest import attempts, contests, leaderboards, scoring, tasks
+from contest import attempts, certificate_files, contests, leaderboards, scoring, tasks
 from contest.clock import db_now
 from contest.extensions import db
 from contest.redis_connection import Breaker, quick_redis
@@ -47,7 +47,7 @@ def score_waiting() -> int:
 
 
 # What each kind of task does in a step.
-STEPS: dict[str, tasks.Step] = {}
+STEPS: dict[str, tasks.Step] = {certificate_files.KIND: certificate_files.print_some}
 
 
 def do_tasks() -> int:

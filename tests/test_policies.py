@@ -42,6 +42,7 @@ def world(app, request):
     fields = {"filename": "css/app.css", "slug": "none", "round_id": 0, "version": 1, "public_id": "x" * 22}
     fields |= {"code": "0123456789AB", "import_id": 0}
     fields |= {"task_id": 0}
+    fields |= {"certificate_code": "0123456789AB"}
     organizer = builders.make_staff("organizer", "approver")
     people = SimpleNamespace(organizer=organizer, contest=None, fields=fields)
     if phase == "no contest":

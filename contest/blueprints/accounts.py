@@ -17,7 +17,7 @@ from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer t
 from wtforms.validators import DataRequired, InputRequired, ValidationError
 from wtforms.widgets import TextInput
 
-from contest import accounts, contests, registrations, units
+from contest import accounts, certificates, contests, registrations, units
 from contest.accounts import SignedIn
 from contest.clock import db_now
 from contest.contests import Phase
@@ -411,6 +411,9 @@ def me() -> ResponseReturnValue:
         phases={round.id: contests.phase(round, now=now) for round in contest.rounds} if contest else {},
         Phase=Phase,
         now=now,
+        certificates=certificates.of_account(db.session(), account.id),
+        rounds_to_certify=certificates.rounds_to_certify(db.session(), account.id),
+        shown_code=certificates.shown_code,
     )
 
 

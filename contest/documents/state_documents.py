@@ -24,6 +24,18 @@ class Issuer:
     recipients: tuple[str, ...]
 
 
+def organizers(province: str, symbol: str) -> Issuer:
+    """Return the organizers of a contest in a province, which is named as on pages: "Tỉnh Bắc Ninh"."""
+    return Issuer(
+        parent=f"Ủy ban nhân dân {province[:1].lower()}{province[1:]}",
+        name="Ban Tổ chức hội thi",
+        place=province.removeprefix("Tỉnh ").removeprefix("Thành phố "),
+        symbol=symbol,
+        signing=("TM. Ban Tổ chức", "Trưởng ban"),
+        recipients=("Thành viên Ban Tổ chức;", "UBND các xã, phường;", "Lưu: VT."),
+    )
+
+
 @dataclass(frozen=True)
 class PublishedVersion:
     """The published version that a document shows."""

@@ -4,11 +4,12 @@ from contest.models.accounts import Account, Consent, RoleGrant, Session
 from contest.models.attempts import Attempt
 from contest.models.audit import AuditEvent
 from contest.models.bank import BankImport, BankItem, ItemVersion
+from contest.models.certificates import Certificate
 from contest.models.contests import Contest, Division, Pool, Prize, Registration, Round, RoundDivision
 from contest.models.integrity import Correction, Decline, Exclusion
 from contest.models.proposals import Proposal
 from contest.models.results import Publication, Standing, UnitStanding
-from contest.models.tasks import Task
+from contest.models.tasks import Task, TaskFile
 from contest.models.units import Headcount, Unit, UnitAlias
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "AuditEvent",
     "BankImport",
     "BankItem",
+    "Certificate",
     "Consent",
     "Contest",
     "Correction",
@@ -36,6 +38,7 @@ __all__ = [
     "Session",
     "Standing",
     "Task",
+    "TaskFile",
     "Unit",
     "UnitAlias",
     "UnitStanding",
