@@ -14,7 +14,7 @@ from contest.errors import Conflict, NotThere
 from contest.models import Account, Attempt, Certificate, Division, Publication, Round, Standing, Unit
 from contest.models.units import GROUPS
 from contest.rules.naming import public_name
-from contest.security import new_receipt_code
+from contest.security import RECEIPT_ALPHABET, RECEIPT_LENGTH, new_receipt_code
 
 PLACES = {1: "Hạng Nhất", 2: "Hạng Nhì", 3: "Hạng Ba"}
 MOST_UNIT_PLACES = 10
@@ -213,9 +213,10 @@ _WITH_ALL = (
 
 def find(session: Session, code: str) -> Certificate:
     """Return the certificate of a code as people type it, revoked or not. Raises NotThere."""
-    found = session.scalar(
-        select(Certificate).where(Certificate.code == normal_code(code)).options(*_WITH_ALL)
-    )
+    code = normal_code(code)
+    is_code = len(code) == RECEIPT_LENGTH and set(code) <= set(RECEIPT_ALPHABET)
+    query = select(Certificate).where(Certificate.code == code).options(*_WITH_ALL)
+    found = session.scalar(query) if is_code else None
     if found is None:
         raise NotThere("Không có giấy chứng nhận nào mang mã này.")
     return found

@@ -5,8 +5,10 @@ from typing import Any
 
 from contest.documents.state_documents import PublishedVersion, organizers
 from contest.documents.winner_lists import RoundNamed, UnitResult, Winner, unit_summary, winner_list
+from contest.formatting import vn_number
 from contest.models import Publication, Round
 from contest.models.units import GROUPS
+from contest.rules.explaining import PERCENT
 
 SYMBOL = "TB-BTC"
 
@@ -16,6 +18,11 @@ def winner_list_of(publication: Publication, *, province: str) -> bytes:
     content = publication.content
     names = _division_names(content)
     order = list(names)
+    percentages = {
+        asked.division.code
+        for asked in publication.round.divisions
+        if asked.prediction_counted == "percentage"
+    }
     winners = [
         Winner(
             prize=row["prize_title"],
@@ -23,7 +30,7 @@ def winner_list_of(publication: Publication, *, province: str) -> bytes:
             name=row["name"],
             unit=row["unit"],
             points=row["points"],
-            prediction_error=row["prediction_error"],
+            prediction_error=_error(row["prediction_error"], row["division"] in percentages),
             duration_ms=row["duration_ms"],
             is_by_lot=row["is_by_lot"],
         )
@@ -74,6 +81,13 @@ def _version(publication: Publication) -> PublishedVersion:
 
 def _named(round: Round) -> RoundNamed:
     return RoundNamed(round.contest.title, round.title, round.opens_at, round.closes_at)
+
+
+def _error(error: int | None, is_percentage: bool) -> str | None:
+    """Return how far off a prediction was, in people or in percent."""
+    if error is None:
+        return None
+    return f"{vn_number(error / PERCENT, 5)}%" if is_percentage else vn_number(error)
 
 
 def _fraction(text: str | None) -> Fraction | None:

@@ -308,6 +308,8 @@ def test_the_address_on_the_paper_asks_for_the_code_and_leads_to_it(app):
     answer = browser.get("/certificates?code=+k7m2-9qx4 r3tz")
     assert (answer.status_code, answer.location) == (303, "/certificates/K7M2-9QX4-R3TZ")
     assert browser.get("/certificates/K7M2-9QX4-R3TZ").status_code == 404
+    for code in ("%00", "x" * 3000, "%F0%9F%8E%89", "K7M2-9QX4-R3TÉ"):
+        assert browser.get(f"/certificates/{code}").status_code == 404
     assert browser.get("/certificates?code=//evil.example").location.startswith("/certificates/")
 
 
@@ -467,6 +469,18 @@ def test_a_published_version_is_given_as_state_documents(round, organizer):
     units = text_of(organizer.get(f"{base}/units.pdf").data)
     assert "TỔNG HỢP KẾT QUẢ THEO ĐƠN VỊ (TẠM CÔNG BỐ)" in units
     assert organizer.get(f"/admin/rounds/{round.id}/publications/99/units.pdf").status_code == 404
+
+
+def test_a_prediction_of_a_percentage_is_off_by_percent(round, organizer):
+    publication = builders.publish(round)
+    for asked in round.divisions:
+        asked.prediction_counted = "percentage"
+    first = {**publication.content["winners"][0], "prediction_error": 12_345}
+    later = make_official(round, winners=[first])
+
+    pdf = organizer.get(f"/admin/rounds/{round.id}/publications/{later.version}/winners.pdf").data
+
+    assert "0,12345%" in text_of(pdf)
 
 
 def test_posters_are_given_for_every_commune_or_one(round, organizer):

@@ -3,6 +3,7 @@
 import io
 import re
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from fractions import Fraction
 from xml.etree import ElementTree
@@ -71,7 +72,7 @@ def winner(**facts):
             "name": "Nguyễn Thị Ắng",
             "unit": "Xã Ỷ La",
             "points": 12_600,
-            "prediction_error": 3,
+            "prediction_error": "3",
             "duration_ms": 432_412,
         }
         | facts
@@ -217,6 +218,16 @@ def cmap(font):
     return TTFont(FONTS / f"{font}.ttf").getBestCmap().keys()
 
 
+def test_threads_at_once_get_each_their_own_document():
+    names = [f"Nguyễn Văn {letter}" for letter in "ABCDEFGH"]
+
+    with ThreadPoolExecutor(8) as threads:
+        printed = threads.map(lambda name: printed_certificates(prize_certificate(name=name)), names)
+
+    for name, pdf in zip(names, printed, strict=True):
+        assert name in pages_of(pdf)[0]
+
+
 # --- letters ---------------------------------------------------------------------------------------
 
 
@@ -325,7 +336,7 @@ def test_a_winner_is_a_row_with_figures_as_officials_write_them():
     (page,) = pages_of(winner_list(ISSUER, VERSION, ROUND, [winner(is_by_lot=True)]))
 
     assert "1 Nguyễn Thị Ắng Xã Ỷ La Giải Nhất (*) 15 3 07:12,4" in page
-    assert "(*) Xếp theo kết quả bốc thăm" in page
+    assert "(*) Theo kết quả bốc thăm" in page
 
 
 def test_without_a_prediction_its_column_is_left_out():
@@ -355,8 +366,16 @@ def test_five_hundred_winners_repeat_the_head_on_every_page():
         assert f"Trang {number}/{len(pages)}" in page
         assert "d1" * 32 in page
     assert "500 Nguyễn Văn 499" in pages[-1]
+    assert "Danh sách này gồm 500 cá nhân./." in pages[-1]
     assert "TRƯỞNG BAN" in pages[-1]
     assert not any("TRƯỞNG BAN" in page for page in pages[:-1])
+
+
+@pytest.mark.parametrize("count", range(14, 24))
+def test_the_signature_never_stands_on_a_page_of_its_own(count):
+    pages = pages_of(winner_list(ISSUER, VERSION, ROUND, [winner()] * count))
+
+    assert f"Danh sách này gồm {count} cá nhân./. Nơi nhận:" in pages[-1]
 
 
 def test_a_list_without_winners_is_still_a_document():

@@ -14,14 +14,17 @@ UNRANKED = "–"
 
 @dataclass(frozen=True)
 class Winner:
-    """One row of the list, named as the public may see it; `points` in units of 1/840."""
+    """One row of the list, named as the public may see it; `points` in units of 1/840.
+
+    `prediction_error` is as printed: people, or percent where the truth is a percentage.
+    """
 
     prize: str
     division: str
     name: str
     unit: str
     points: int
-    prediction_error: int | None
+    prediction_error: str | None
     duration_ms: int
     is_by_lot: bool = False
 
@@ -64,7 +67,7 @@ def winner_list(
     """
     has_prediction = any(row.prediction_error is not None for row in winners)
     is_by_lot = any(row.is_by_lot for row in winners)
-    after = ["(*) Xếp theo kết quả bốc thăm giữa những người bằng điểm."] if is_by_lot else []
+    after = ["(*) Theo kết quả bốc thăm giữa những người đồng hạng."] if is_by_lot else []
     return table_document(
         issuer,
         version,
@@ -76,7 +79,7 @@ def winner_list(
             Part(division, [_winner_row(line, row, has_prediction) for line, row in rows])
             for division, rows in groupby(enumerate(winners, start=1), key=lambda one: one[1].division)
         ],
-        after=after,
+        after=[*after, f"Danh sách này gồm {vn_number(len(winners))} cá nhân./."],
     )
 
 
@@ -85,14 +88,16 @@ def unit_summary(
 ) -> bytes:
     """Return a round's results by unit, each division and group under its own head, as PDF."""
     state = "" if version.is_official else " (tạm công bố)"
+    is_all_ranked = all(row.rank is not None for row in units)
+    after = [] if is_all_ranked else ["Đơn vị có dấu “–” ở cột hạng không được xếp hạng theo Thể lệ."]
     return table_document(
         issuer,
         version,
         kind=f"Tổng hợp kết quả theo đơn vị{state}",
         subject=_subject(round),
         before=[
-            f"Kết quả tham gia {round.round} của {vn_number(len(units))} đơn vị, xếp hạng trong từng nhóm; "
-            f"vòng thi mở từ {vn_datetime(round.opens_at)} đến {vn_datetime(round.closes_at)}."
+            f"Kết quả tham gia vòng thi “{round.round}” của {vn_number(len(units))} đơn vị, xếp hạng trong "
+            f"từng nhóm; vòng thi mở từ {vn_datetime(round.opens_at)} đến {vn_datetime(round.closes_at)}."
         ],
         columns=[
             Column("Hạng", 12, "center"),
@@ -106,9 +111,7 @@ def unit_summary(
             Part(" – ".join(filter(None, head)), [_unit_row(row) for row in rows])
             for head, rows in groupby(units, key=lambda one: (one.division, one.group))
         ],
-        after=["Đơn vị có dấu “–” ở cột hạng không được xếp hạng theo Thể lệ."]
-        if any(row.rank is None for row in units)
-        else [],
+        after=[*after, f"Tổng số {vn_number(len(units))} đơn vị có người dự thi./."],
     )
 
 
@@ -119,8 +122,8 @@ def _subject(round: RoundNamed) -> str:
 def _opening(version: PublishedVersion, round: RoundNamed, count: int) -> str:
     verb = "công bố" if version.is_official else "tạm công bố"
     return (
-        f"Căn cứ Thể lệ {round.contest} và kết quả {round.round} (từ {vn_datetime(round.opens_at)} đến "
-        f"{vn_datetime(round.closes_at)}), Ban Tổ chức {verb} danh sách {vn_number(count)} cá nhân đạt giải "
+        f"Căn cứ Thể lệ {round.contest} và kết quả vòng thi “{round.round}” (từ "
+        f"{vn_datetime(round.opens_at)} đến {vn_datetime(round.closes_at)}), Ban Tổ chức {verb} danh sách {vn_number(count)} cá nhân đạt giải "
         "như sau:"
     )
 
@@ -144,14 +147,13 @@ def _winner_columns(has_prediction: bool) -> list[Column]:
 
 
 def _winner_row(line: int, row: Winner, has_prediction: bool) -> list[str]:
-    error = "" if row.prediction_error is None else vn_number(row.prediction_error)
     return [
         vn_number(line),
         row.name,
         row.unit,
         f"{row.prize} (*)" if row.is_by_lot else row.prize,
         vn_points(row.points),
-        *([error] if has_prediction else []),
+        *([row.prediction_error or ""] if has_prediction else []),
         vn_stopwatch(row.duration_ms),
     ]
 

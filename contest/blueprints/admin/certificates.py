@@ -61,9 +61,11 @@ def issue(round_id: int) -> ResponseReturnValue:
         actor_id=current_user.id,
     )
     db.session.commit()
-    flash(
-        f"Đã cấp {vn_number(issued.new)} giấy chứng nhận mới, thu hồi {vn_number(issued.revoked)}.", "success"
-    )
+    if issued.new or issued.revoked:
+        done = f"Đã cấp {vn_number(issued.new)} giấy chứng nhận mới, thu hồi {vn_number(issued.revoked)}."
+    else:
+        done = "Các giấy đã cấp vẫn đúng với bản công bố; không có gì thay đổi."
+    flash(done, "success")
     return redirect(url_for("admin_certificates.show", round_id=round_id), 303)
 
 
