@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from contest import certificates, tasks
+from contest import audit, certificates, tasks
 from contest.documents.archives import zipped
 from contest.documents.certificates import certificates as print_certificates
 from contest.documents.state_documents import organizers
@@ -38,6 +38,9 @@ def order(session: Session, round: Round, *, site: str, province: str, now: date
         raise Conflict("Vòng này chưa cấp giấy chứng nhận nào.")
     earlier = select(Task.id).where(Task.kind == KIND, Task.subject == subject)
     session.execute(delete(TaskFile).where(TaskFile.task_id.in_(earlier)))
+    audit.record(
+        session, "certificates.print", subject, now=now, actor_id=actor_id, after={"certificates": total}
+    )
     return tasks.add(
         session,
         KIND,

@@ -379,6 +379,8 @@ def test_an_organizer_issues_and_prints_all_of_a_round(app, round, organizer, mo
     answer = post(organizer, f"/admin/rounds/{round.id}/certificates/printing")
     again = post(organizer, f"/admin/rounds/{round.id}/certificates/printing")
     assert answer.location == again.location
+    actions = db.session.scalars(select(AuditEvent.action).order_by(AuditEvent.id.desc()).limit(2)).all()
+    assert actions == ["certificates.print", "certificates.issue"]
     jobs.do_tasks()
 
     task = db.session.scalars(select(Task).where(Task.kind == "certificates")).one()

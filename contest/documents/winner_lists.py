@@ -121,10 +121,10 @@ def _subject(round: RoundNamed) -> str:
 
 def _opening(version: PublishedVersion, round: RoundNamed, count: int) -> str:
     verb = "công bố" if version.is_official else "tạm công bố"
+    period = f"từ {vn_datetime(round.opens_at)} đến {vn_datetime(round.closes_at)}"
     return (
-        f"Căn cứ Thể lệ {round.contest} và kết quả vòng thi “{round.round}” (từ "
-        f"{vn_datetime(round.opens_at)} đến {vn_datetime(round.closes_at)}), Ban Tổ chức {verb} danh sách {vn_number(count)} cá nhân đạt giải "
-        "như sau:"
+        f"Căn cứ Thể lệ {round.contest} và kết quả vòng thi “{round.round}” ({period}), Ban Tổ chức {verb} "
+        f"danh sách {vn_number(count)} cá nhân đạt giải như sau:"
     )
 
 
