@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from contest import (
     analyses,
+    certificate_files,
     contest_standings,
     contests,
     deadlines,
@@ -68,7 +69,10 @@ def _regrade(session: Session, task: Task, now: datetime) -> bool:
 
 
 # What each kind of task does in a step.
-STEPS: dict[str, tasks.Step] = {regrading.KIND: _regrade}
+STEPS: dict[str, tasks.Step] = {
+    regrading.KIND: _regrade,
+    certificate_files.KIND: certificate_files.print_some,
+}
 
 
 def do_tasks() -> int:

@@ -1,5 +1,6 @@
 """Workbooks: a published version as XLSX, for those who file it, print it and send it on."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,6 +61,7 @@ def publication_workbook(publication: Publication) -> bytes:
         ("Xếp hạng đơn vị", _unit_columns(names), content["units"]),
     ):
         _write_table(workbook.add_worksheet(sheet), publication, columns, rows, formats)
+    _write_summary(workbook.add_worksheet("Tổng hợp"), publication, formats)
     _write_facts(workbook.add_worksheet("Thông tin"), publication, formats)
     workbook.close()
     return file.getvalue()
@@ -112,6 +114,18 @@ def _write_table(
     rows: Sequence[Mapping[str, Any]],
     formats: Mapping[str, Any],
 ) -> None:
+    _write_title(sheet, publication, formats)
+    for place, column in enumerate(columns):
+        sheet.set_column(place, place, column.width)
+    _write_rows(sheet, TITLE_ROWS, columns, rows, formats)
+    sheet.freeze_panes(TITLE_ROWS + 1, 0)
+    sheet.repeat_rows(TITLE_ROWS)
+    if rows:
+        sheet.autofilter(TITLE_ROWS, 0, TITLE_ROWS + len(rows), len(columns) - 1)
+    _print_on_a4(sheet)
+
+
+def _write_title(sheet: Worksheet, publication: Publication, formats: Mapping[str, Any]) -> None:
     sheet.write_string(0, 0, _title(publication), formats["title"])
     kind = KINDS[publication.kind]
     sheet.write_string(
@@ -123,19 +137,116 @@ def _write_table(
         f"Công bố lúc {vn_datetime(publication.published_at)}. SHA-256: {publication.sha256}",
         formats["note"],
     )
+
+
+def _write_rows(
+    sheet: Worksheet,
+    top: int,
+    columns: Sequence[Column],
+    rows: Sequence[Mapping[str, Any]],
+    formats: Mapping[str, Any],
+) -> None:
     for place, column in enumerate(columns):
-        sheet.set_column(place, place, column.width)
-        sheet.write_string(TITLE_ROWS, place, column.heading, formats["head"])
+        sheet.write_string(top, place, column.heading, formats["head"])
     for line, row in enumerate(rows, start=1):
         for place, column in enumerate(columns):
-            _write_cell(
-                sheet, TITLE_ROWS + line, place, column.value({**row, "line": line}), formats[column.format]
-            )
-    sheet.freeze_panes(TITLE_ROWS + 1, 0)
-    sheet.repeat_rows(TITLE_ROWS)
-    if rows:
-        sheet.autofilter(TITLE_ROWS, 0, TITLE_ROWS + len(rows), len(columns) - 1)
+            _write_cell(sheet, top + line, place, column.value({**row, "line": line}), formats[column.format])
+
+
+def _write_summary(sheet: Worksheet, publication: Publication, formats: Mapping[str, Any]) -> None:
+    """Write three tables one under the other: figures by division, by group of units, by prize."""
+    content = publication.content
+    names = {division["code"]: division["name"] for division in content["divisions"]}
+    division = Column("Bảng", 34, "text", lambda row: names.get(row["division"], row["division"]))
+    tables: list[tuple[list[Column], list[dict[str, Any]]]] = [
+        (
+            [
+                division,
+                Column("Người có kết quả", 26, "whole", lambda row: row["people"]),
+                Column("Người đạt giải", 16, "whole", lambda row: row["winners"]),
+                Column("Đơn vị có người dự thi", 16, "whole", lambda row: row["units"]),
+                Column("Đáp số câu dự đoán", 16, "whole", lambda row: row["truth"]),
+            ],
+            _by_division(content),
+        ),
+        (
+            [
+                division,
+                Column("Nhóm đơn vị", 26, "text", lambda row: GROUPS.get(row["group"], row["group"])),
+                Column("Đơn vị có người dự thi", 16, "whole", lambda row: row["units"]),
+                Column("Đơn vị được xếp hạng", 16, "whole", lambda row: row["ranked"]),
+                Column("Số người dự thi", 16, "whole", lambda row: row["people"]),
+                Column("Tổng số người", 16, "whole", lambda row: row["headcount"]),
+                Column("Tỷ lệ tham gia", 16, "percent", lambda row: row["rate"]),
+                Column("Đơn vị hạng nhất", 44, "text", lambda row: row["first"]),
+            ],
+            _by_group(content["units"]),
+        ),
+        (
+            [
+                division,
+                Column("Giải", 26, "text", lambda row: row["prize_title"]),
+                Column("Số giải đã trao", 16, "whole", lambda row: row["count"]),
+            ],
+            _by_prize(content["winners"]),
+        ),
+    ]
+    _write_title(sheet, publication, formats)
+    top = TITLE_ROWS
+    for columns, rows in tables:
+        for place, column in enumerate(columns):
+            sheet.set_column(place, place, column.width)
+        _write_rows(sheet, top, columns, rows, formats)
+        top += len(rows) + 2
     _print_on_a4(sheet)
+
+
+def _by_division(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    winners = Counter(row["division"] for row in content["winners"])
+    units = Counter(row["division"] for row in content["units"])
+    return [
+        {
+            "division": one["code"],
+            "people": one["people"],
+            "winners": winners[one["code"]],
+            "units": units[one["code"]],
+            "truth": one["truth"],
+        }
+        for one in content["divisions"]
+    ]
+
+
+def _by_group(units: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the sums of each division's groups; the rate only where every unit's headcount is known."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in units:
+        groups.setdefault((row["division"], row["group"]), []).append(row)
+    return [
+        {
+            "division": division,
+            "group": group,
+            "units": len(rows),
+            "ranked": sum(row["rank"] is not None for row in rows),
+            "people": (people := sum(row["people"] for row in rows)),
+            "headcount": (headcount := _sum_if_known([row["headcount"] for row in rows])),
+            "rate": people / headcount if headcount else None,
+            "first": "; ".join(row["unit"] for row in rows if row["rank"] == 1),
+        }
+        for (division, group), rows in groups.items()
+    ]
+
+
+def _sum_if_known(numbers: Sequence[int | None]) -> int | None:
+    return None if None in numbers else sum(number or 0 for number in numbers)
+
+
+def _by_prize(winners: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return how many of each prize were given, in the order of the list."""
+    given = Counter((row["division"], row["prize_title"]) for row in winners)
+    return [
+        {"division": division, "prize_title": title, "count": count}
+        for (division, title), count in given.items()
+    ]
 
 
 def _write_cell(sheet: Worksheet, row: int, place: int, value: str | float | None, format: Any) -> None:

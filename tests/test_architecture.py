@@ -39,6 +39,7 @@ SHELL_FOLDERS = {"blueprints", "cli", "demo", "embedded"}
 WEB = {"flask", "flask_login", "flask_wtf", "flask_migrate", "werkzeug", "wtforms", "jinja2"}
 QUEUE = {"redis", "rq"}
 FILE_FORMATS = {"PIL", "openpyxl", "docx", "lxml", "defusedxml", "xlsxwriter"}
+TYPESETTING = {"typst", "segno"}
 # Of the standard library: what brings in the time, chance, or the world outside.
 IMPURE = {"time", "random", "secrets", "socket", "subprocess", "threading", "logging", "urllib", "http"}
 
@@ -51,7 +52,7 @@ def name_of(path: Path) -> str:
 def part_of(path: Path) -> str:
     """The row of the design's table that a file belongs to."""
     first, *rest = path.relative_to(ROOT).with_suffix("").parts
-    if first == "question_bank" or rest[0] in ("rules", "models"):
+    if first == "question_bank" or rest[0] in ("rules", "models", "documents"):
         return first if first == "question_bank" else rest[0]
     if rest[0] in SHELL_FOLDERS:
         return rest[0]
@@ -122,6 +123,13 @@ def why_not(part: str, module: str, name: str) -> str | None:
             return None
         allowed = is_within(name, "contest.rules", "question_bank")
         return None if allowed else "rules are pure: take the value, the moment or the key as an argument"
+    if part == "documents":
+        if is_standard and root not in IMPURE:
+            return None
+        allowed = root in TYPESETTING or is_within(
+            name, "contest.documents", "contest.rules", "contest.formatting", "contest.clock.LOCAL_ZONE"
+        )
+        return None if allowed else "documents are pure: take finished values as arguments"
     if part == "models":
         allowed = (
             is_standard or root == "sqlalchemy" or is_within(name, "contest.models", "contest.extensions")
@@ -190,6 +198,9 @@ def test_imports_follow_the_table(path):
         ("rules", "contest.rules.timing", "import time"),
         ("rules", "contest.rules.timing", "from contest import models"),
         ("rules", "contest.rules.timing", "from ..models import Attempt"),
+        ("documents", "contest.documents.certificates", "from contest.models import Publication"),
+        ("documents", "contest.documents.certificates", "from contest.clock import db_now"),
+        ("documents", "contest.documents.certificates", "import secrets"),
         ("models", "contest.models.units", "from contest import units"),
         ("operations", "contest.attempts", "from flask import request"),
         ("operations", "contest.attempts", "def f():\n    from flask_login import current_user"),
@@ -219,7 +230,9 @@ TRANSACTION_TIME = re.compile(r"(^|\.)func\.(now|current_timestamp|localtimestam
 
 def test_nobody_but_the_shell_reads_a_clock():
     complaints = []
-    for path in files_of("question_bank", "rules", "models", "operations", "blueprints", "jobs", "demo"):
+    for path in files_of(
+        "question_bank", "rules", "documents", "models", "operations", "blueprints", "jobs", "demo"
+    ):
         tree = tree_of(path)
         complaints += [
             f"{place(path, line)} calls {name}; take `now`, which the shell gets from contest.clock.db_now"

@@ -47,6 +47,7 @@ def world(app, request):
     fields |= {"contest_id": 0, "division": "citizens", "person_id": 0}
     fields |= {"check_id": 0, "number": 0}
     fields |= {"sha256": "0" * 64}
+    fields |= {"certificate_code": "0123456789AB"}
     organizer = builders.make_staff("organizer", "approver")
     people = SimpleNamespace(organizer=organizer, contest=None, fields=fields)
     if phase == "no contest":

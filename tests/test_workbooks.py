@@ -113,10 +113,10 @@ def sheets(publication):
     return read(publication_workbook(publication))
 
 
-def test_three_sheets_each_under_its_title():
+def test_four_sheets_each_under_its_title():
     book = sheets(publication([winner()], [unit()]))
 
-    assert list(book) == ["Giải thưởng", "Xếp hạng đơn vị", "Thông tin"]
+    assert list(book) == ["Giải thưởng", "Xếp hạng đơn vị", "Tổng hợp", "Thông tin"]
     assert {rows[0][0] for rows in book.values()} == {"Hội thi trực tuyến – Tuần 1"}
     assert book["Giải thưởng"][1][0] == "Giải thưởng – Kết quả tạm thời, bản công bố số 2"
     assert "d" * 64 in book["Giải thưởng"][2][0]
@@ -141,6 +141,28 @@ def test_a_unit_is_a_row_with_its_rate_as_a_number():
         0.0617,
     )
     assert (found["Nhóm"], found["Mã đơn vị"]) == ("Xã", "07582")
+
+
+def test_the_summary_adds_up_by_division_by_group_and_by_prize():
+    rows = sheets(
+        publication(
+            [winner(), winner(prize_title="Giải Nhì"), winner(prize_title="Giải Nhì")],
+            [unit(), unit(unit="Xã Hiệp Hòa", rank=None, people=766), unit(group="ward", headcount=None)],
+        )
+    )["Tổng hợp"]
+
+    assert rows[4] == ["Người dân", 400, 3, 3, 60]
+    assert rows[5][:6] == [
+        "Bảng",
+        "Nhóm đơn vị",
+        "Đơn vị có người dự thi",
+        "Đơn vị được xếp hạng",
+        "Số người dự thi",
+        "Tổng số người",
+    ]
+    assert rows[6] == ["Người dân", "Xã", 2, 1, 2000, 40_000, 0.05, "Xã Ỷ La"]
+    assert rows[7] == ["Người dân", "Phường", 1, 1, 1234, "", "", "Xã Ỷ La"]
+    assert rows[9:] == [["Người dân", "Giải Nhất", 1], ["Người dân", "Giải Nhì", 2]]
 
 
 def test_what_is_not_known_is_an_empty_cell():

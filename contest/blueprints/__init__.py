@@ -3,6 +3,7 @@
 from contest.blueprints import (
     accounts,
     attempts,
+    certificates,
     complaints,
     contest_standings,
     health,
@@ -19,6 +20,7 @@ from contest.blueprints.admin import (
     corrections,
     dashboard,
     declines,
+    documents,
     exclusions,
     extra_times,
     incidents,
@@ -29,6 +31,7 @@ from contest.blueprints.admin import (
     rounds,
     tasks,
 )
+from contest.blueprints.admin import certificates as admin_certificates
 from contest.blueprints.admin import complaints as admin_complaints
 from contest.blueprints.admin import contests as admin_contests
 from contest.blueprints.admin import statistics as admin_statistics
@@ -44,6 +47,7 @@ BLUEPRINTS = (
     contest_standings.bp,
     pictures.bp,
     statistics.bp,
+    certificates.bp,
     dashboard.bp,
     participants.bp,
     participant.bp,
@@ -66,4 +70,6 @@ BLUEPRINTS = (
     admin_winner_checks.bp,
     analysis.bp,
     admin_statistics.bp,
+    admin_certificates.bp,
+    documents.bp,
 )

@@ -17,7 +17,7 @@ from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer t
 from wtforms.validators import DataRequired, InputRequired, ValidationError
 from wtforms.widgets import TextInput
 
-from contest import accounts, complaints, contests, registrations, resits, units, winner_checks
+from contest import accounts, certificates, complaints, contests, registrations, resits, units, winner_checks
 from contest.accounts import SignedIn
 from contest.clock import db_now
 from contest.contests import Phase
@@ -432,6 +432,9 @@ def me() -> ResponseReturnValue:
         resits=resits.to_take(db.session(), account.id, contest.id, now=now) if contest else {},
         Phase=Phase,
         now=now,
+        certificates=certificates.of_account(db.session(), account.id),
+        rounds_to_certify=certificates.rounds_to_certify(db.session(), account.id),
+        shown_code=certificates.shown_code,
     )
 
 

@@ -6,6 +6,7 @@ from typing import ParamSpec, TypeVar
 
 import click
 
+from contest.cli.lazy import LazyGroup
 from contest.errors import ContestError
 from contest.settings import SettingsError
 
@@ -36,35 +37,21 @@ def with_app(command: Callable[P, T]) -> Callable[P, T]:
     return run
 
 
-@click.group()
+PLACES = {
+    "run": "contest.cli.run:run",
+    "web": "contest.cli.processes:web",
+    "worker": "contest.cli.processes:worker",
+    "sweep": "contest.cli.processes:sweep",
+    "migrate": "contest.cli.setup:migrate",
+    "doctor": "contest.cli.setup:doctor",
+    "seed-demo": "contest.cli.setup:seed_demo",
+    "create-staff": "contest.cli.people:create_staff",
+    "round": "contest.cli.rounds:round_group",
+    "bank": "contest.cli.bank:bank_group",
+    "units": "contest.cli.units:units_group",
+}
+
+
+@click.group(cls=LazyGroup, places=PLACES)
 def main() -> None:
     """The contest platform."""
-
-
-def _add_commands() -> None:
-    from contest.cli import bank_data  # noqa: F401  (adds its commands to the group)
-    from contest.cli.bank import bank_group
-    from contest.cli.people import create_staff
-    from contest.cli.processes import sweep, web, worker
-    from contest.cli.rounds import round_group
-    from contest.cli.run import run
-    from contest.cli.setup import doctor, migrate, seed_demo
-    from contest.cli.units import units_group
-
-    for command in (
-        run,
-        web,
-        worker,
-        sweep,
-        migrate,
-        doctor,
-        seed_demo,
-        create_staff,
-        round_group,
-        bank_group,
-        units_group,
-    ):
-        main.add_command(command)
-
-
-_add_commands()

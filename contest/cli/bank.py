@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from contest.cli.lazy import LazyGroup
 from question_bank.formats.drafts import FoundItem, Reading
 from question_bank.formats.files import read_file
 from question_bank.formats.keys import label_of
@@ -22,7 +23,15 @@ SEVERITIES = {"error": "LỖI", "warning": "CẢNH BÁO"}
 STEM_WIDTH = 70
 
 
-@click.group("bank")
+PLACES = {
+    "import": "contest.cli.bank_data:import_",
+    "export": "contest.cli.bank_data:export",
+    "analyse": "contest.cli.bank_data:analyse",
+    "simulate-draw": "contest.cli.bank_data:simulate",
+}
+
+
+@click.group("bank", cls=LazyGroup, places=PLACES)
 def bank_group() -> None:
     """Look after the question bank."""
 

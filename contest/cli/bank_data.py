@@ -10,7 +10,6 @@ from flask import current_app
 
 from contest import accounts, analyses, bank, draw_trials, imports
 from contest.cli import with_app
-from contest.cli.bank import bank_group
 from contest.cli.rounds import find_round
 from contest.clock import db_now
 from contest.errors import Conflict, NotThere
@@ -37,7 +36,7 @@ def _staff(login: str) -> Account:
     return account
 
 
-@bank_group.command("import")
+@click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--as", "login", required=True, help="The staff member who brings the file.")
 @click.option("--topic", type=click.Choice(list(TOPICS)), help="Of items whose file names none.")
@@ -87,7 +86,7 @@ def import_(
         raise click.ClickException("Nothing was stored; --accept-errors takes the good items.")
 
 
-@bank_group.command("export")
+@click.command("export")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--words", default="", help="Only items with these words, accents aside.")
 @click.option("--topic", default="", type=click.Choice(["", *TOPICS]))
@@ -105,7 +104,7 @@ def export(file: Path, words: str, topic: str, state: str, as_json: bool) -> Non
     click.echo(json.dumps({"items": len(items)}) if as_json else f"{len(items)} items written")
 
 
-@bank_group.command("analyse")
+@click.command("analyse")
 @click.argument("number", type=int)
 @click.option("--contest", "slug", help="The contest's address; without it the newest.")
 @click.option("--division", help="Only this division, by its code.")
@@ -163,7 +162,7 @@ def _print_analysis(code: str, analysis: RoundAnalysis) -> None:
             click.echo(f"    {flag.text}")
 
 
-@bank_group.command("simulate-draw")
+@click.command("simulate-draw")
 @click.argument("number", type=int)
 @click.option("--contest", "slug", help="The contest's address; without it the newest.")
 @click.option("--papers", default=10_000, show_default=True, type=click.IntRange(1, 1_000_000))

@@ -5,6 +5,7 @@ from contest.models.analyses import RoundAnalysis
 from contest.models.attempts import Attempt
 from contest.models.audit import AuditEvent
 from contest.models.bank import BankImport, BankItem, ItemVersion, Picture
+from contest.models.certificates import Certificate
 from contest.models.complaints import Complaint
 from contest.models.contests import (
     Contest,
@@ -20,7 +21,7 @@ from contest.models.incidents import ExtraTime, Heartbeat, Outage, OutageDecisio
 from contest.models.integrity import Correction, Decline, Exclusion
 from contest.models.proposals import Proposal
 from contest.models.results import ContestStanding, Publication, Standing, UnitStanding
-from contest.models.tasks import Task
+from contest.models.tasks import Task, TaskFile
 from contest.models.units import Headcount, Unit, UnitAlias
 from contest.models.winner_checks import WinnerCall, WinnerCheck
 
@@ -30,6 +31,7 @@ __all__ = [
     "AuditEvent",
     "BankImport",
     "BankItem",
+    "Certificate",
     "Complaint",
     "Consent",
     "Contest",
@@ -58,6 +60,7 @@ __all__ = [
     "Session",
     "Standing",
     "Task",
+    "TaskFile",
     "Unit",
     "UnitAlias",
     "UnitStanding",

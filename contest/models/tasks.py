@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, func, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from contest.extensions import Base
@@ -45,3 +45,18 @@ class Task(Base):
     result: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
 
     created_by: Mapped[Account | None] = relationship()
+
+
+class TaskFile(Base):
+    """A file that a task made: written with its step, so that a lost step leaves no half of it.
+
+    It can be made again, and goes when the next task of its kind about the same thing begins.
+    """
+
+    __tablename__ = "task_files"
+    __table_args__ = (UniqueConstraint("task_id", "name"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id"))
+    name: Mapped[str]
+    content: Mapped[bytes]
