@@ -13,7 +13,7 @@ from flask import Flask, current_app
 from rq import Queue
 from rq.job import Job
 
-from contest import attempts, contests, leaderboards, scoring
+from contest import attempts, contests, leaderboards, scoring, tasks
 from contest.clock import db_now
 from contest.extensions import db
 from contest.redis_connection import Breaker, quick_redis
@@ -27,6 +27,9 @@ RINGS_APART = 1.0
 # When even the second ring brought no worker, the sweeper scores by itself.
 PATIENCE_WITH_WORKERS = 6.0
 RINGING_IS_DUE = 2.0
+# A job does steps of tasks for so long, then rings again: it must end well before RQ's patience.
+TASK_SECONDS = 20.0
+GIVEN_UP = "Công việc dừng lại vì một lỗi của hệ thống; bộ phận kỹ thuật xem được lỗi trong nhật ký máy chủ."
 
 
 def score_waiting() -> int:
@@ -43,10 +46,35 @@ def score_waiting() -> int:
     return total
 
 
-class ScoringJob(Job):
+# What each kind of task does in a step.
+STEPS: dict[str, tasks.Step] = {}
+
+
+def do_tasks() -> int:
+    """Do steps of open tasks for a while, what waits for scoring in between; return how many steps."""
+    session, until, steps = db.session(), time.monotonic() + TASK_SECONDS, 0
+    while time.monotonic() < until:
+        session.execute(leaderboards.PATIENCE)
+        try:
+            if tasks.step(session, STEPS, now=db_now(session)) is None:
+                break
+        except tasks.StepFailed as failure:
+            logger.exception("a step of a task failed", task=failure.task_id)
+            session.rollback()
+            tasks.note_failure(session, failure.task_id, GIVEN_UP, now=db_now(session))
+        session.commit()
+        steps += 1
+        score_waiting()
+    else:
+        ring_for_tasks()
+    session.rollback()
+    return steps
+
+
+class OurJob(Job):
     """A job that can only be one of ours: whoever can write to Redis must not choose what runs."""
 
-    allowed: ClassVar = {"contest.jobs.score_waiting": score_waiting}
+    allowed: ClassVar = {"contest.jobs.score_waiting": score_waiting, "contest.jobs.do_tasks": do_tasks}
 
     @property
     def func(self) -> Any:
@@ -75,27 +103,25 @@ class Doorbell:
     """Rings for the workers, at most once a second per process, and never makes a request wait long."""
 
     def __init__(self, redis_url: str) -> None:
-        self.queue = Queue(
-            QUEUE, connection=quick_redis(redis_url), serializer=SERIALIZER, job_class=ScoringJob
-        )
+        self.queue = Queue(QUEUE, connection=quick_redis(redis_url), serializer=SERIALIZER, job_class=OurJob)
         self.breaker = Breaker()
         self._lock = threading.Lock()
-        self._rang_at = float("-inf")
-        self._was_heard = True
+        self._rang_at: dict[str, float] = {}
+        self._was_heard: dict[str, bool] = {}
 
-    def ring(self) -> bool:
+    def ring(self, job: str = "score_waiting") -> bool:
         """Ask the workers to look; tell whether the ring is out (now, or within the last second)."""
         with self._lock:
-            if time.monotonic() - self._rang_at < RINGS_APART:
-                return self._was_heard
-            self._rang_at = time.monotonic()
+            if time.monotonic() - self._rang_at.get(job, float("-inf")) < RINGS_APART:
+                return self._was_heard.get(job, True)
+            self._rang_at[job] = time.monotonic()
         rung = self.breaker.call(
             lambda: self.queue.enqueue(
-                "contest.jobs.score_waiting", result_ttl=0, failure_ttl=3600, ttl=600, job_timeout=120
+                f"contest.jobs.{job}", result_ttl=0, failure_ttl=3600, ttl=600, job_timeout=120
             )
         )
-        self._was_heard = rung is not None
-        return self._was_heard
+        self._was_heard[job] = rung is not None
+        return self._was_heard[job]
 
 
 def init_app(app: Flask) -> None:
@@ -107,6 +133,12 @@ def ring_for_scoring() -> bool:
     """Ask a worker to score what waits; call it after commit. The sweeper finds what is not heard."""
     doorbell: Doorbell = current_app.extensions["doorbell"]
     return doorbell.ring()
+
+
+def ring_for_tasks() -> bool:
+    """Ask a worker to go on with the open tasks; call it after commit."""
+    doorbell: Doorbell = current_app.extensions["doorbell"]
+    return doorbell.ring("do_tasks")
 
 
 def is_redis_there() -> bool:
@@ -134,6 +166,12 @@ def sweep() -> None:
         if contests.close_round(session, round_id, now=db_now(session)):
             logger.info("round closed", round=round_id)
         session.commit()
+    if (idle := tasks.oldest_waiting_seconds(session)) > PATIENCE_WITH_WORKERS:
+        logger.warning("workers are late, doing tasks here", oldest_seconds=round(idle, 1))
+        session.rollback()
+        do_tasks()
+    elif idle > RINGING_IS_DUE:
+        ring_for_tasks()
     session.rollback()
 
 

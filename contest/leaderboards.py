@@ -24,7 +24,7 @@ from contest.rules.unit_ranking import UnitFacts, UnitRow, UnitRule, rank_units
 LATE_SCORING = timedelta(minutes=1)
 _RANK_LOCK = 7_310_002
 # What a request may wait is no measure for the ranking of a province.
-_PATIENCE = text("""
+PATIENCE = text("""
 SELECT set_config('statement_timeout', '10min', true), set_config('lock_timeout', '2min', true),
        set_config('idle_in_transaction_session_timeout', '10min', true)
 """)
@@ -68,7 +68,7 @@ def take_turn(session: Session, round_id: int) -> None:
 
     It comes before the round's row is locked, or two could wait for each other.
     """
-    session.execute(_PATIENCE)
+    session.execute(PATIENCE)
     session.execute(
         text("SELECT pg_advisory_xact_lock(:lock, :round)"), {"lock": _RANK_LOCK, "round": round_id}
     )

@@ -4,7 +4,7 @@ Authorisation is read from here before any view runs. Whose object it is, the vi
 decides: `find and authorise in one step`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 
@@ -23,6 +23,8 @@ class Policy:
     """What holds for one route."""
 
     who: Who
+    # For staff: one of these roles is needed; none named: any staff member may.
+    roles: frozenset[str] = frozenset()
     # For how many seconds a shared cache may keep a page that is the same for everybody; 0: no-store.
     public_seconds: int = 0
     # The largest body in bytes where it differs from the application's.
@@ -32,6 +34,11 @@ class Policy:
 _everybody = Policy(Who.EVERYBODY)
 _signed_in = Policy(Who.SIGNED_IN)
 _staff = Policy(Who.STAFF)
+_organizer = Policy(Who.STAFF, roles=frozenset({"organizer"}))
+# Signs as the second person.
+_approver = Policy(Who.STAFF, roles=frozenset({"approver"}))
+# Writes and signs for items.
+_author = Policy(Who.STAFF, roles=frozenset({"organizer", "approver"}))
 _in_statement = Policy(Who.SESSION_IN_STATEMENT)
 
 POLICIES: dict[str, Policy] = {
@@ -58,28 +65,31 @@ POLICIES: dict[str, Policy] = {
     "leaderboards.winners": _everybody,
     "admin_bank.index": _staff,
     "admin_bank.show": _staff,
-    "admin_bank.new": _staff,
-    "admin_bank.edit": _staff,
-    "admin_bank.review": _staff,
-    "admin_bank.send_back": _staff,
-    "admin_bank.approve": _staff,
-    "admin_bank.retire": _staff,
+    "admin_bank.new": _author,
+    "admin_bank.edit": _author,
+    "admin_bank.review": _author,
+    "admin_bank.send_back": _author,
+    "admin_bank.approve": _author,
+    "admin_bank.retire": _author,
     "admin_bank.export": _staff,
-    "admin_bank.bring": Policy(Who.STAFF, largest_body=5 * 1024 * 1024),
+    "admin_bank.bring": replace(_author, largest_body=5 * 1024 * 1024),
     "admin_bank.import_plan": _staff,
-    "admin_bank.import_apply": _staff,
+    "admin_bank.import_apply": _author,
     "admin_dashboard.index": _staff,
     "admin_dashboard.show": _staff,
     "admin_dashboard.figures": _staff,
     "admin_participants.index": _staff,
     "admin_participants.attempts": _staff,
     "admin_rounds.show": _staff,
-    "admin_rounds.open_round": _staff,
-    "admin_rounds.end": _staff,
-    "admin_rounds.close_books": _staff,
+    "admin_rounds.open_round": _organizer,
+    "admin_rounds.end": _organizer,
+    "admin_rounds.close_books": _organizer,
     "admin_results.individuals": _staff,
     "admin_results.units": _staff,
     "admin_results.show": _staff,
-    "admin_results.publish": _staff,
+    "admin_results.publish": _organizer,
     "admin_results.workbook": _staff,
+    "admin_tasks.index": _staff,
+    "admin_tasks.show": _staff,
+    "admin_tasks.progress": _staff,
 }

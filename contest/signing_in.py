@@ -116,6 +116,8 @@ def _check() -> ResponseReturnValue | None:
         return _ask_to_sign_in()
     if policy.who is Who.STAFF and not current_user.is_staff:
         abort(404)  # what is there is not told
+    if policy.roles and not policy.roles & current_user.roles:
+        raise NotAllowed("Việc này cần một vai trò khác trong Ban Tổ chức; tài khoản của bạn chưa được giao.")
     if request.method in SAFE_METHODS:
         return None
     if policy.who is Who.SESSION_IN_STATEMENT and not session_token():

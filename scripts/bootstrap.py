@@ -143,9 +143,10 @@ def install(lock: Path) -> None:
     """
     total = sum("==" in line for line in lock.read_text().splitlines())
     pip = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    exactly = ["--no-deps", "--require-hashes", "-r", str(lock)]
     started = time.monotonic()
     say(f"Installing {total} packages from {lock.name}; this takes about a minute, once.")
-    quietly([*pip, "--no-deps", "--require-hashes", "-r", str(lock)], "The packages could not be installed", total)
+    quietly([*pip, *exactly], "The packages could not be installed", total)
     say(f"Installed in {time.monotonic() - started:.0f} s.")
 
 

@@ -106,7 +106,7 @@ class RecordingDoorbell:
     def __init__(self) -> None:
         self.rings = 0
 
-    def ring(self) -> bool:
+    def ring(self, job: str = "score_waiting") -> bool:
         """Count."""
         self.rings += 1
         return True

@@ -40,7 +40,7 @@ def waiting(live_app):
 
 
 def work(redis):
-    SimpleWorker([jobs.QUEUE], connection=redis, serializer=jobs.SERIALIZER, job_class=jobs.ScoringJob).work(
+    SimpleWorker([jobs.QUEUE], connection=redis, serializer=jobs.SERIALIZER, job_class=jobs.OurJob).work(
         burst=True, logging_level="ERROR"
     )
     db.session.rollback()

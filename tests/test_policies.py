@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from contest.extensions import db
 from contest.models import AuditEvent
+from contest.models.accounts import ROLES
 from contest.policies import POLICIES, Who
 from contest.responses import CONTENT_SECURITY_POLICY
 from tests import builders
@@ -40,7 +41,9 @@ def world(app, request):
     phase = getattr(request, "param", "open")
     fields = {"filename": "css/app.css", "slug": "none", "round_id": 0, "version": 1, "public_id": "x" * 22}
     fields |= {"code": "0123456789AB", "import_id": 0}
-    people = SimpleNamespace(organizer=builders.make_staff(), contest=None, fields=fields)
+    fields |= {"task_id": 0}
+    organizer = builders.make_staff("organizer", "approver")
+    people = SimpleNamespace(organizer=organizer, contest=None, fields=fields)
     if phase == "no contest":
         people.participant, people.other = builders.make_person(), builders.make_person()
         return people
@@ -144,6 +147,24 @@ def test_staff_routes_do_not_exist_for_participants(app, world, participant):
         route: ask(app, world, participant, route, headers=token).status_code for route in staff_routes
     }
     assert {route: status for route, status in answers.items() if status != 404} == {}
+
+
+def test_staff_without_the_role_may_not(app, world):
+    for role in ROLES:
+        browser = builders.sign_in(visit(app), builders.make_staff(role))
+        token = {"X-CSRFToken": builders.csrf(browser)}
+        for safe in (True, False):
+            for route in routes(app, safe=safe):
+                roles = POLICIES[route[0]].roles
+                if roles and role not in roles:
+                    answer = ask(app, world, browser, route, headers=token)
+                    assert (answer.status_code, "vai trò khác" in answer.text) == (403, True), (role, route)
+
+
+def test_whoever_only_watches_changes_nothing(app, world):
+    """An administrator looks after the machines: no step of a round and no item is theirs."""
+    changing = {route[0] for route in routes(app, safe=False) if POLICIES[route[0]].who is Who.STAFF}
+    assert {endpoint for endpoint in changing if not POLICIES[endpoint].roles} == set()
 
 
 def test_visitors_are_asked_to_sign_in_and_led_back(app, world, visitor):

@@ -1,7 +1,7 @@
 """The web: thin views, one blueprint a noun."""
 
 from contest.blueprints import accounts, attempts, health, leaderboards, public
-from contest.blueprints.admin import bank, dashboard, participants, results, rounds
+from contest.blueprints.admin import bank, dashboard, participants, results, rounds, tasks
 
 BLUEPRINTS = (
     health.bp,
@@ -14,4 +14,5 @@ BLUEPRINTS = (
     rounds.bp,
     results.bp,
     bank.bp,
+    tasks.bp,
 )

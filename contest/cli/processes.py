@@ -63,7 +63,7 @@ def worker(burst: bool) -> None:
     connection = Redis.from_url(settings.redis_url)
     # No fork per job: a job is a batch from the database, and the database is the truth if it dies.
     rq_worker = SimpleWorker(
-        [jobs.QUEUE], connection=connection, serializer=jobs.SERIALIZER, job_class=jobs.ScoringJob
+        [jobs.QUEUE], connection=connection, serializer=jobs.SERIALIZER, job_class=jobs.OurJob
     )
     rq_worker.work(burst=burst, logging_level="WARNING")
 

@@ -106,7 +106,7 @@ def seed(session: Session, *, data_key: str, progress: Callable[[int], object]) 
     now = db_now(session)
     password = secrets.token_urlsafe(9)
     password_hash = hash_password(password)
-    author, organizer = _staff(session, password_hash, data_key, now)
+    author, organizer, _ = _staff(session, password_hash, data_key, now)
     _fill_bank(session, author, organizer, now)
     _fill_units(session)
     contest = _contest(session, now)
@@ -142,6 +142,7 @@ def seed(session: Session, *, data_key: str, progress: Callable[[int], object]) 
         f"Người dân         {citizen.phone}   {password}\n"
         f"Cán bộ            {official.phone}   {password}\n"
         f"Ban Tổ chức       bantochuc    {password}\n"
+        f"Người phê duyệt   pheduyet     {password}\n"
     )
 
 
@@ -149,6 +150,7 @@ def _staff(session: Session, password_hash: str, data_key: str, now: datetime) -
     staff = (
         ("tobiensoan", "Tổ biên soạn câu hỏi", "organizer"),
         ("bantochuc", "Ban Tổ chức hội thi", "organizer"),
+        ("pheduyet", "Lãnh đạo phê duyệt", "approver"),
     )
     return [
         accounts.create(

@@ -5,7 +5,10 @@ from contest.models.attempts import Attempt
 from contest.models.audit import AuditEvent
 from contest.models.bank import BankImport, BankItem, ItemVersion
 from contest.models.contests import Contest, Division, Pool, Prize, Registration, Round, RoundDivision
+from contest.models.integrity import Correction, Decline, Exclusion
+from contest.models.proposals import Proposal
 from contest.models.results import Publication, Standing, UnitStanding
+from contest.models.tasks import Task
 from contest.models.units import Headcount, Unit, UnitAlias
 
 __all__ = [
@@ -16,11 +19,15 @@ __all__ = [
     "BankItem",
     "Consent",
     "Contest",
+    "Correction",
+    "Decline",
     "Division",
+    "Exclusion",
     "Headcount",
     "ItemVersion",
     "Pool",
     "Prize",
+    "Proposal",
     "Publication",
     "Registration",
     "RoleGrant",
@@ -28,6 +35,7 @@ __all__ = [
     "RoundDivision",
     "Session",
     "Standing",
+    "Task",
     "Unit",
     "UnitAlias",
     "UnitStanding",

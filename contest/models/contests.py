@@ -23,6 +23,8 @@ class Contest(Base):
     summary: Mapped[str]
     minimum_age: Mapped[int]
     headcounts_locked_at: Mapped[datetime | None]
+    # Whether people are also ranked over all its rounds.
+    has_standing: Mapped[bool] = mapped_column(server_default="false")
     created_at: Mapped[datetime] = mapped_column(server_default=func.statement_timestamp())
 
     divisions: Mapped[list["Division"]] = relationship(back_populates="contest", order_by="Division.position")
@@ -58,6 +60,9 @@ class Round(Base):
         CheckConstraint("opens_at < closes_at", name="opens_before_closing"),
         CheckConstraint("duration_ms > 0", name="has_duration"),
         CheckConstraint("grace_ms >= 0", name="grace"),
+        CheckConstraint("cooldown_ms >= 0", name="cooldown"),
+        CheckConstraint("seed_text IS NULL OR seed_text_source IS NOT NULL", name="seed_text_with_source"),
+        CheckConstraint("lot_text IS NULL OR lot_text_source IS NOT NULL", name="lot_text_with_source"),
         CheckConstraint("attempts_allowed >= 1", name="attempts_allowed"),
         CheckConstraint("counts IN ('best', 'first', 'last')", name="known_counts"),
         CheckConstraint("score_shown IN ('at_once', 'after_closing')", name="known_score_shown"),
@@ -80,6 +85,17 @@ class Round(Base):
     score_shown: Mapped[str]
     # Whether the public sees ranks and counts while the round is open.
     is_leaderboard_live: Mapped[bool]
+    # How long after a person's last attempt the next may start; 0: at once.
+    cooldown_ms: Mapped[int] = mapped_column(server_default="0")
+    # Who won in official publications of rounds that closed earlier gets no prize here.
+    is_skipping_earlier_winners: Mapped[bool] = mapped_column(server_default="false")
+    # A public random text that is mixed into the seed: where it will come from, named beforehand, and
+    # the text once it is known, before opening. None: no such text.
+    seed_text_source: Mapped[str | None]
+    seed_text: Mapped[str | None]
+    # The same for the lots' key; None: the seed is the key.
+    lot_text_source: Mapped[str | None]
+    lot_text: Mapped[str | None]
     seed_sealed: Mapped[bytes | None]
     # SHA-256 of the seed, lower-case hex, published before opening.
     seed_commitment: Mapped[str | None]
