@@ -424,8 +424,11 @@ def paper_of(stored: Sequence[Mapping[str, Any]]) -> list[PaperItem]:
     return [PaperItem(item["code"], tuple(item["order"])) for item in stored]
 
 
-def receipt_facts(attempt: Attempt) -> bytes:
-    """Return what a receipt's digest binds: the paper, the responses, the prediction and the times."""
+def receipt_facts(attempt: Attempt | Row[Any]) -> bytes:
+    """Return what a receipt's digest binds: the paper, the responses, the prediction and the times.
+
+    docs/decisions/0008 tells when the digest is stored and what it proves.
+    """
     facts = [
         attempt.public_id,
         attempt.paper,

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, defer, joinedload
 
-from contest import accounts, audit, leaderboards
+from contest import accounts, archives, audit, bundles, leaderboards
 from contest.contests import newest_publication, revealed_seed
 from contest.errors import Conflict
 from contest.models import Pool, Prize, Publication, Round, Standing
@@ -96,7 +96,9 @@ def publish(
         points = _unit_points(winners(session, round, data_key=data_key))
         leaderboards.rank_round(session, round, now=now, prize_points=points)
     content = _content(session, round, version=version, reason=reason, data_key=data_key, now=now)
+    publication_id = archives.new_publication_id(session)
     publication = Publication(
+        id=publication_id,
         round_id=round.id,
         version=version,
         kind="provisional",
@@ -104,7 +106,13 @@ def publish(
         published_by_id=actor_id,
         reason=reason,
         content=content,
-        sha256=content_digest(content),
+        sha256=archives.store(
+            session,
+            publication_id,
+            bundle_files(session, round, version=version, data_key=data_key),
+            version=version,
+        ),
+        content_sha256=content_digest(content),
     )
     session.add(publication)
     session.flush()
@@ -115,7 +123,11 @@ def publish(
         now=now,
         actor_id=actor_id,
         before={"version": before.version, "sha256": before.sha256} if before else None,
-        after={"version": version, "sha256": publication.sha256},
+        after={
+            "version": version,
+            "sha256": publication.sha256,
+            "content_sha256": publication.content_sha256,
+        },
         reason=reason,
     )
     return publication
@@ -129,8 +141,19 @@ def _unit_points(won: Sequence[tuple[Prize, Standing, bool]]) -> Counter[tuple[i
     return points
 
 
+def bundle_files(session: Session, round: Round, *, version: int, data_key: str) -> bundles.Files:
+    """Yield the files of the round's bundle as its facts are now, but for the manifest."""
+    return bundles.files(
+        session,
+        round,
+        winners(session, round, data_key=data_key),
+        version=version,
+        data_key=data_key,
+    )
+
+
 def content_digest(content: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a publication: over its JSON with sorted keys and no blanks, in UTF-8."""
+    """Return the SHA-256 of what a publication's page shows: over its JSON with sorted keys and no blanks, in UTF-8."""
     canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 

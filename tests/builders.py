@@ -311,7 +311,7 @@ def finish_attempt(
 
 def score_all() -> None:
     """Score all that waits, and rank."""
-    while scoring.score_batch(db.session(), now=db_now(db.session())):
+    while scoring.score_batch(db.session(), data_key=data_key(), now=db_now(db.session())):
         pass
     db.session.commit()
 

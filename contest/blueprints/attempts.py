@@ -360,5 +360,8 @@ def _own_attempt(public_id: str) -> Attempt:
 
 
 def _digest(attempt: Attempt) -> str:
+    """Return the receipt's digest: the stored one, or before the scoring what will be stored."""
+    if attempt.receipt_digest is not None:
+        return attempt.receipt_digest
     facts = attempts.receipt_facts(attempt)
     return receipt_digest(current_app.config["CONTEST"].data_key, facts)

@@ -290,7 +290,6 @@ def check_times(people, configuration, pools, committed_at):
     duration, grace = configuration["duration_ms"] * 1000, configuration["grace_ms"] * 1000
     divisions = {pool[0] for pool in pools}
     for attempts in people.values():
-        closed_at = 0
         for number, one in enumerate(attempts, start=1):
             row = one.row
             same(number, one.number, file, row, "number")
@@ -300,9 +299,9 @@ def check_times(people, configuration, pools, committed_at):
             # Division and unit are fixed at the first attempt, the entry before it.
             for column in ("division", "unit", "registered_at", "excluded", "excluded_at_books"):
                 same(getattr(attempts[0], column), getattr(one, column), file, row, column)
-            earliest = max(opens_at, committed_at, one.registered_at, closed_at)
-            if not earliest <= one.started_at < one.closes_at:
-                raise Difference(file, row, "started_at", "after what comes before it", one.started_at)
+            if not max(opens_at, committed_at) <= one.started_at < one.closes_at:
+                expected = "from opens_at and published_at to closes_at"
+                raise Difference(file, row, "started_at", expected, one.started_at)
             deadline = min(one.started_at + duration, one.closes_at)
             deadline += (one.extra_ms + one.compensation_ms) * 1000
             same(deadline, one.deadline_at, file, row, "deadline_at")
@@ -317,7 +316,6 @@ def check_times(people, configuration, pools, committed_at):
                 same(None, one.duration_ms, file, row, "duration_ms")
                 same(None, one.points, file, row, "points")
                 continue
-            closed_at = one.submitted_at
             taken = min(one.submitted_at, deadline) - one.started_at - one.outage_ms * 1000
             total = (configuration["duration_ms"] + one.extra_ms) * 1000
             took = max(0, taken * configuration["duration_ms"] // total)
@@ -530,8 +528,14 @@ def check_counted(bundle, people, configuration):
                 valid, key=lambda one: (*(merit(one, name, len(valid)) for name in chain), one.number)
             )
         elif valid:
-            chosen = valid[0 if known(configuration["counts"], ("best", "first", "last"),
-                                      "configuration.json", None, "counts") == "first" else -1]
+            chosen = valid[
+                0
+                if known(
+                    configuration["counts"], ("best", "first", "last"), "configuration.json", None, "counts"
+                )
+                == "first"
+                else -1
+            ]
         for one in mine:
             same(one is chosen, one.counted, "attempts.csv", one.row, "counted")
         if chosen:
@@ -744,7 +748,12 @@ def judge(total, headcount, rule):
     present = (headcount or 0) - out
     rate = Fraction(people, present) if present > 0 else None
     mean = Fraction(points, full) if full else None
-    if not people or rate is None or rate < Fraction(rule["threshold"]) or present < rule["minimum_headcount"]:
+    if (
+        not people
+        or rate is None
+        or rate < Fraction(rule["threshold"])
+        or present < rule["minimum_headcount"]
+    ):
         return people, rate, mean, None
     formula = known(rule["formula"], ("rate", "rate_mean", "points"), "configuration.json", None, "formula")
     capped = min(rate, Fraction(1))

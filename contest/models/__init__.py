@@ -7,7 +7,13 @@ from contest.models.bank import BankImport, BankItem, ItemVersion
 from contest.models.contests import Contest, Division, Pool, Prize, Registration, Round, RoundDivision
 from contest.models.integrity import Correction, Decline, Exclusion
 from contest.models.proposals import Proposal
-from contest.models.results import Publication, Standing, UnitStanding
+from contest.models.results import (
+    Publication,
+    PublicationFile,
+    PublicationPiece,
+    Standing,
+    UnitStanding,
+)
 from contest.models.tasks import Task
 from contest.models.units import Headcount, Unit, UnitAlias
 
@@ -29,6 +35,8 @@ __all__ = [
     "Prize",
     "Proposal",
     "Publication",
+    "PublicationFile",
+    "PublicationPiece",
     "Registration",
     "RoleGrant",
     "Round",
