@@ -153,7 +153,7 @@ def bundle_files(session: Session, round: Round, *, version: int, data_key: str)
 
 
 def content_digest(content: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of what a publication's page shows: over its JSON with sorted keys and no blanks, in UTF-8."""
+    """Return the SHA-256 of what a publication's page shows: its JSON, keys sorted, no blanks, in UTF-8."""
     canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 

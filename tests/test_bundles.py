@@ -1,9 +1,5 @@
 """The bundle of a published round: its files, that they never change, and that the verifier takes them."""
 
-import io
-import json
-import zipfile
-
 import pytest
 
 from contest import archives

@@ -46,6 +46,7 @@ def _add_commands() -> None:
     from contest.cli.bank import bank_group
     from contest.cli.people import create_staff
     from contest.cli.processes import sweep, web, worker
+    from contest.cli.results import results_group
     from contest.cli.rounds import round_group
     from contest.cli.run import run
     from contest.cli.setup import doctor, migrate, seed_demo
@@ -60,6 +61,7 @@ def _add_commands() -> None:
         seed_demo,
         create_staff,
         round_group,
+        results_group,
         bank_group,
     ):
         main.add_command(command)

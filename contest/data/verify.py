@@ -140,10 +140,15 @@ class Bundle:
         with self.open(name) as file:
             return json.loads(file.read().decode("utf-8"))
 
+    def header(self, name):
+        """Return the names of a table's columns."""
+        with io.TextIOWrapper(self.open(name), "utf-8", newline="") as file:
+            return next(csv.reader(file), [])
+
     def table(self, name, columns):
         """Yield the number of each line and the cells of the named columns."""
-        with self.open(name) as file:
-            lines = csv.reader(io.TextIOWrapper(file, "utf-8", newline=""))
+        with io.TextIOWrapper(self.open(name), "utf-8", newline="") as file:
+            lines = csv.reader(file)
             header = next(lines, [])
             for column in columns:
                 if column not in header:
@@ -283,7 +288,7 @@ def read_attempts(bundle):
     return people
 
 
-def check_times(people, configuration, pools, committed_at):
+def check_times(people, configuration, pools, committed_at, books_at):
     """Compare the deadline and the duration of every attempt with the moments they follow from."""
     file = "attempts.csv"
     opens_at = microseconds(configuration["opens_at"])
@@ -312,6 +317,8 @@ def check_times(people, configuration, pools, committed_at):
                 latest = deadline + grace - 1 if one.how == "person" else deadline
                 if not (one.started_at if one.how == "person" else deadline) <= one.submitted_at <= latest:
                     raise Difference(file, row, "submitted_at", "within the attempt", one.submitted_at)
+            if (one.submitted_at or 0) > books_at:
+                raise Difference("books.json", None, "closed_at", "after the last attempt", one.attempt)
             if one.voided:
                 same(None, one.duration_ms, file, row, "duration_ms")
                 same(None, one.points, file, row, "points")
@@ -440,7 +447,7 @@ def check_papers(bundle, people, configuration, pools, seed):
     attempts = {one.attempt for mine in people.values() for one in mine}
     for row, (attempt, code) in bundle.table("seen.csv", ("attempt", "code")):
         known(attempt, attempts, "seen.csv", row, "attempt")
-        elsewhere.setdefault(attempt, set()).add(code)
+        elsewhere.setdefault(attempt, []).append(sys.intern(code))
     for attempt, (row, _) in rows.items():
         if attempt not in attempts:
             raise Difference(file, row, "attempt", "an attempt of attempts.csv", attempt)
@@ -464,7 +471,7 @@ def check_papers(bundle, people, configuration, pools, seed):
         for one in mine:
             pool = (one.division, one.pool_version)
             message = f"{draw_id}|{one.number}".encode()
-            had_before = had | elsewhere.get(one.attempt, set())
+            had_before = had.union(elsewhere.get(one.attempt, ()))
             paper = draws[pool].paper(hmac.digest(seed, message, "sha256"), had_before)
             first, answers = rows.pop(one.attempt, (None, ()))
             total = 0
@@ -590,34 +597,33 @@ def ranked(division, counted, truth):
 
 def check_standings(bundle, counted, configuration, truths):
     """Compare the published standings row by row; return the ranks of each division in order."""
-    file, published, standings = "standings.csv", {}, {}
-    for row, cells in bundle.table(file, STANDING):
-        published.setdefault(cells[0], []).append((row, cells))
+    file, expected, standings = "standings.csv", {}, {}
     for division in configuration["divisions"]:
-        code, standings[division["code"]] = division["code"], []
         for name in division["chain"]:
             known(name, CRITERIA, "configuration.json", None, "chain")
-        rows = published.pop(code, [])
-        expected = list(ranked(division, counted, truths.get(code)))
-        for (row, cells), (one, rank, error, used, separated_by) in zip(rows, expected):
-            found = dict(zip(STANDING, cells))
-            same(one.attempt, found["attempt"], file, row, "attempt")
-            facts = {
-                "rank": rank,
-                "points": one.points,
-                "prediction_error": error,
-                "duration_ms": one.duration_ms,
-                "attempts_used": used,
-            }
-            for column, value in facts.items():
-                same(value, whole(found[column], file, row, column), file, row, column)
-            for column in ("submitted_at", "registered_at"):
-                same(getattr(one, column), moment(found[column], file, row, column), file, row, column)
-            same(separated_by, found["separated_by"], file, row, "separated_by")
-            standings[code].append((one, rank))
-        same(len(expected), len(rows), file, None, f"division {code}, number of rows")
-    for code, rows in published.items():
-        raise Difference(file, rows[0][0], "division", "a division of the round", code)
+        code = division["code"]
+        expected[code], standings[code] = ranked(division, counted, truths.get(code)), []
+    for row, cells in bundle.table(file, STANDING):
+        found = dict(zip(STANDING, cells))
+        code = known(found["division"], expected, file, row, "division")
+        one, rank, error, used, separated_by = next(expected[code], (None,) * 5)
+        same(one and one.attempt, found["attempt"], file, row, "attempt")
+        facts = {
+            "rank": rank,
+            "points": one.points,
+            "prediction_error": error,
+            "duration_ms": one.duration_ms,
+            "attempts_used": used,
+        }
+        for column, value in facts.items():
+            same(value, whole(found[column], file, row, column), file, row, column)
+        for column in ("submitted_at", "registered_at"):
+            same(getattr(one, column), moment(found[column], file, row, column), file, row, column)
+        same(separated_by, found["separated_by"], file, row, "separated_by")
+        standings[code].append((one, rank))
+    for code, rest in expected.items():
+        for one, *_ in rest:
+            raise Difference(file, None, "attempt", f"a row for {one.attempt} of {code}", "")
     return standings
 
 
@@ -625,7 +631,7 @@ def check_standings(bundle, counted, configuration, truths):
 
 
 def check_prizes(bundle, standings, configuration, seed):
-    """Give the prizes again, highest first; return the unit points by division and unit."""
+    """Give the prizes again, highest first; return the unit points by division and unit, and how many."""
     file, text = "prizes.csv", configuration["lot"]["public_text"]
     key = seed if text is None else hashlib.sha256(normal(text)).digest()
     out = set(configuration["left_out"])
@@ -638,26 +644,38 @@ def check_prizes(bundle, standings, configuration, seed):
             for one, rank in rows
             if one.draw_id not in out
         )
-        queues[code] = [row[3] for row in ordered]
-    published = {}
-    for row, (prize, attempt) in bundle.table(file, ("prize", "attempt")):
-        published.setdefault(prize, []).append((attempt, row))
-    unit_points = {}
+        queues[code] = [(row[3], row[0]) for row in ordered]
+    given = []
     for prize in configuration["prizes"]:
         code = known(prize["division"], queues, "configuration.json", None, "prizes")
         winners, queues[code] = queues[code][: prize["count"]], queues[code][prize["count"] :]
-        found = dict(published.pop(prize["code"], []))
-        for one in winners:
-            if one.attempt not in found:
-                raise Difference(file, None, prize["code"], one.attempt, ", ".join(sorted(found)))
-            found.pop(one.attempt)
-            place = (code, one.unit)
-            unit_points[place] = unit_points.get(place, 0) + prize["unit_points"]
-        for attempt, row in found.items():
-            raise Difference(file, row, "attempt", f"nobody more has {prize['code']}", attempt)
-    for prize, rows in published.items():
-        raise Difference(file, rows[0][1], "prize", "a prize of the round", prize)
-    return unit_points
+        given += [(prize, one, rank) for one, rank in winners]
+    # The lot decided where people of one rank got different prizes, or some of them none.
+    prizes_of = {}
+    for prize, one, rank in given:
+        prizes_of.setdefault((one.division, rank), set()).add(prize["code"])
+    for code, queue in queues.items():
+        for _, rank in queue:
+            prizes_of.setdefault((code, rank), set()).add(None)
+    published, unit_points = {}, {}
+    tells_lots = "by_lot" in bundle.header(file)
+    columns = ("prize", "attempt", "by_lot") if tells_lots else ("prize", "attempt")
+    for row, (prize, attempt, *by_lot) in bundle.table(file, columns):
+        if (prize, attempt) in published:
+            raise Difference(file, row, "attempt", "each prize of a person once", attempt)
+        published[prize, attempt] = (row, by_lot)
+    for prize, one, rank in given:
+        row, by_lot = published.pop((prize["code"], one.attempt), (None, None))
+        if by_lot is None:
+            raise Difference(file, None, prize["code"], one.attempt, "")
+        if tells_lots:
+            is_by_lot = len(prizes_of[one.division, rank]) > 1
+            same(is_by_lot, flag(by_lot[0], file, row, "by_lot"), file, row, "by_lot")
+        place = (one.division, one.unit)
+        unit_points[place] = unit_points.get(place, 0) + prize["unit_points"]
+    for (prize, attempt), (row, _) in published.items():
+        raise Difference(file, row, "attempt", f"nobody more with {prize}", attempt)
+    return unit_points, len(given)
 
 
 # --- units ----------------------------------------------------------------------------------------
@@ -679,21 +697,18 @@ def read_units(bundle, people, excluded):
         units[division, unit] = (row, group, parent, headcount, out)
     known_out, nobody = {}, len(excluded)
     for mine in people.values():
-        one = mine[0]
-        if (one.division, one.unit) not in units:
-            raise Difference(file, None, "unit", f"{one.unit} in {one.division}", "")
-        if one.excluded:
-            place = (one.division, one.unit)
+        place = (mine[0].division, mine[0].unit)
+        if mine[0].excluded:
             known_out[place] = known_out.get(place, 0) + 1
             nobody -= 1
+        elif place not in units and any(one.counted for one in mine):
+            raise Difference(file, None, "unit", f"{place[1]} in {place[0]}", "")
     # Excluded people without an attempt are in no other file: of them only the number can be checked.
-    surplus = 0
     for place, (row, _, _, _, out) in units.items():
         least = known_out.get(place, 0)
-        if out is None or out < least:
-            raise Difference(file, row, "excluded", f"at least {least}", out)
-        surplus += out - least
-    same(nobody, surplus, file, None, "excluded, of people without attempts")
+        if out is None or not least <= out <= least + nobody:
+            raise Difference(file, row, "excluded", f"from {least} to {least + nobody}", out)
+        nobody -= out - least
     return units
 
 
@@ -740,6 +755,7 @@ def check_units(bundle, people, counted, excluded, sizes, configuration, unit_po
                     same(expected, found, file, row, column)
     for (_, unit), (row, _) in published.items():
         raise Difference(file, row, "unit", "a unit to be listed", unit)
+    return len(units)
 
 
 def judge(total, headcount, rule):
@@ -789,7 +805,9 @@ def verify(path, digest=None, done=lambda name, count: None):
     pools = check_pools(bundle, {one["code"] for one in configuration["divisions"]})
     done("seed", len(pools))
     people = read_attempts(bundle)
-    check_times(people, configuration, pools, microseconds(bundle.json("commitment.json")["published_at"]))
+    committed_at = microseconds(bundle.json("commitment.json")["published_at"])
+    books_at = microseconds(bundle.json("books.json")["closed_at"])
+    check_times(people, configuration, pools, committed_at, books_at)
     done("times", sum(map(len, people.values())))
     sizes = check_papers(bundle, people, configuration, pools, seed)
     done("papers", len(sizes))
@@ -799,10 +817,9 @@ def verify(path, digest=None, done=lambda name, count: None):
     done("truth", len(truths))
     standings = check_standings(bundle, counted, configuration, truths)
     done("standings", sum(map(len, standings.values())))
-    unit_points = check_prizes(bundle, standings, configuration, seed)
-    done("prizes", sum(prize["count"] for prize in configuration["prizes"]))
-    check_units(bundle, people, counted, excluded, sizes, configuration, unit_points)
-    done("units", len(unit_points))
+    unit_points, given = check_prizes(bundle, standings, configuration, seed)
+    done("prizes", given)
+    done("units", check_units(bundle, people, counted, excluded, sizes, configuration, unit_points))
     return own
 
 
