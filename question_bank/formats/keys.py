@@ -72,7 +72,9 @@ def read_key(text: str, options: Sequence[str]) -> set[int]:
             "missing_key",
             f"Đáp án “{said}” vừa là thứ tự, vừa là nội dung của một phương án khác; hãy ghi bằng chữ cái.",
         )
-    found = {by_text} if by_text is not None else _truth(said, options) or named
+    # "F" is the sixth option where there is one, else a word for Sai.
+    by_label = named if is_place else _truth(said, options) or named
+    found = {by_text} if by_text is not None else by_label
     if found is None:
         found = _labelled_text(said, options) or _several_texts(text, options)
     if not found:

@@ -98,6 +98,11 @@ def test_numbers_as_options_are_read_only_where_both_readings_agree() -> None:
         read_key("2", ["2", "4", "6"])
 
 
+def test_f_is_the_sixth_option_where_there_is_one():
+    assert read_key("F", ["1", "2", "3", "False", "5", "6"]) == {5}
+    assert read_key("F", ["True", "False"]) == {1}
+
+
 def test_dung_and_sai_may_be_abbreviated() -> None:
     for said, place in (
         ("Đúng", 0),
