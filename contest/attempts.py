@@ -23,7 +23,7 @@ from contest.pools import loaded, specification_cells
 from contest.rules.sheets import Sheet, paper_shape
 from contest.rules.timing import SWEEP_MARGIN
 from contest.security import new_public_id, new_receipt_code, unseal
-from question_bank.draw import PaperItem, draw_paper, paper_seed
+from question_bank.draw import PaperItem, draw_paper, paper_seed, round_seed
 
 FURTHEST_SEQ = 10_000
 SAVES_APART = timedelta(milliseconds=250)
@@ -46,6 +46,7 @@ FOR NO KEY UPDATE OF p
 # A statement of its own after the lock, so that it sees what the person's other start committed.
 _FACTS_FOR_START = text("""
 SELECT r.id, r.opened_at, r.closed_at, r.opens_at, r.closes_at, r.attempts_allowed, r.seed_sealed,
+       r.seed_text,
        g.division_id, g.unit_id, d.specification, p.id AS pool_id, p.sha256 AS pool_sha256,
        statement_timestamp() - make_interval(secs => :waited) AS now,
        own.used, own.numbers, own.last_submitted_at,
@@ -111,7 +112,8 @@ def start(
     _refuse_start(facts)
     number = facts.numbers + 1
     pool = loaded(connection, facts.pool_id, facts.pool_sha256)
-    seed = paper_seed(unseal(data_key, facts.seed_sealed, SEED_PURPOSE), person.draw_id, number)
+    secret = unseal(data_key, facts.seed_sealed, SEED_PURPOSE)
+    seed = paper_seed(round_seed(secret, facts.seed_text), person.draw_id, number)
     paper = draw_paper(list(pool.items.values()), specification_cells(facts.specification), seed, facts.had)
     public_id = connection.scalar(
         _INSERT,

@@ -101,7 +101,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[b
 _ORDER = (collate(Account.draw_id, "C"), Attempt.number)
 
 
-def _stream(session: Session, query: Select[*tuple[Any, ...]]) -> Iterator[AnyRow]:
+def stream(session: Session, query: Select[*tuple[Any, ...]]) -> Iterator[AnyRow]:
     """Yield the rows of a query a few at a time, from a cursor in the database."""
     return iter(session.execute(query.execution_options(yield_per=FETCHED)))
 
@@ -146,7 +146,7 @@ def attempts(session: Session, round: Round, exclusions: Sequence[AnyRow]) -> Ro
         .where(Attempt.round_id == round.id)
         .order_by(*_ORDER)
     )
-    for draw_id, rows in groupby(_stream(session, query), key=lambda row: row.draw_id):
+    for draw_id, rows in groupby(stream(session, query), key=lambda row: row.draw_id):
         mine = list(rows)
         chosen = counted_number(mine, round.counts, chains)
         for row in mine:
@@ -223,7 +223,7 @@ def responses(
         .where(Attempt.round_id == round.id)
         .order_by(*_ORDER)
     )
-    for public_id, pool_id, paper, responses in _stream(session, query):
+    for public_id, pool_id, paper, responses in stream(session, query):
         for position, item in enumerate(paper, start=1):
             code, order = item["code"], tuple(item["order"])
             chosen = "".join(sorted(responses.get(str(position)) or ()))
@@ -319,7 +319,7 @@ def standings(session: Session, round: Round) -> Rows:
             maintain_column_froms=True,
         )
     )
-    for row in _stream(session, query):
+    for row in stream(session, query):
         yield (*row[:6], moment(row[6]), row[7], moment(row[8]), row[9])
 
 
@@ -365,5 +365,5 @@ def unit_standings(session: Session, round: Round) -> Rows:
         .where(UnitStanding.round_id == round.id)
         .order_by(UnitStanding.division_id, UnitStanding.position)
     )
-    for row in _stream(session, query):
+    for row in stream(session, query):
         yield tuple(row)

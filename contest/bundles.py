@@ -19,9 +19,7 @@ from contest import pools
 from contest.contests import SEED_PURPOSE, revealed_seed
 from contest.errors import Conflict
 from contest.models import (
-    Account,
     Correction,
-    Decline,
     Pool,
     Prize,
     Round,
@@ -46,12 +44,13 @@ def files(
     *,
     version: int,
     data_key: str,
-    skipped: Sequence[str] = (),
+    declined: Sequence[str] = (),
+    earlier_winners: Sequence[str] = (),
 ) -> Files:
     """Yield name and bytes of every file but the manifest, always in the same order and the same bytes.
 
-    `won` are the prizes as given, `skipped` the draw ids of people who won in earlier rounds. Raises
-    Conflict before the books are closed, and while a correction is not applied to all scores.
+    `won` are the prizes as given; `declined` and `earlier_winners` the draw ids of people who got none.
+    Raises Conflict before the books are closed, and while a correction is not applied to all scores.
     """
     if round.books_closed_at is None:
         raise Conflict("Cần chốt sổ vòng thi trước khi lập bộ dữ liệu kiểm chứng.")
@@ -62,7 +61,9 @@ def files(
     ).all()
     code_of = {asked.division_id: asked.division.code for asked in round.divisions}
     named_pools = {f"pool-{code_of[pool.division_id]}-{pool.version}.json": pool for pool in stored_pools}
-    yield "configuration.json", _json(_configuration(session, round, corrections, skipped))
+    configuration = _configuration(session, round, corrections)
+    configuration |= {"left_out": list(declined), "earlier_winners": list(earlier_winners)}
+    yield "configuration.json", _json(configuration)
     yield (
         "commitment.json",
         _json(
@@ -110,17 +111,9 @@ def _json(content: object) -> list[bytes]:
 
 
 def _configuration(
-    session: Session,
-    round: Round,
-    corrections: Mapping[str, scoring.Correction],
-    skipped: Sequence[str],
+    session: Session, round: Round, corrections: Mapping[str, scoring.Correction]
 ) -> dict[str, Any]:
     prizes = session.scalars(select(Prize).where(Prize.round_id == round.id).order_by(Prize.position))
-    declined = session.scalars(
-        select(Account.draw_id)
-        .join(Decline, Decline.account_id == Account.id)
-        .where(Decline.round_id == round.id)
-    )
     return {
         "contest": round.contest.slug,
         "round": round.number,
@@ -148,8 +141,6 @@ def _configuration(
             for prize in prizes
         ],
         "skip_earlier_winners": round.is_skipping_earlier_winners,
-        "earlier_winners": sorted(skipped),
-        "left_out": sorted(declined),
         "lot": {"public_text": round.lot_text},
     }
 

@@ -19,7 +19,7 @@ from contest.formatting import vn_datetime
 from contest.models import Attempt, Contest, Publication, Round, RoundDivision, Standing
 from contest.rules.prediction import truth
 from contest.security import seal, unseal
-from question_bank.draw import shortfalls
+from question_bank.draw import round_seed, shortfalls
 
 SEED_PURPOSE = "round seed"
 
@@ -271,7 +271,7 @@ def revealed_seed(round: Round, *, data_key: str) -> bytes | None:
     """Return the round's seed if it may be shown: after the round is closed for all."""
     if round.closed_at is None or round.seed_sealed is None:
         return None
-    return unseal(data_key, round.seed_sealed, SEED_PURPOSE)
+    return round_seed(unseal(data_key, round.seed_sealed, SEED_PURPOSE), round.seed_text)
 
 
 def newest_publication(session: Session, round_id: int) -> Publication | None:

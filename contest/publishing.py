@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import collate, exists, func, select
 from sqlalchemy.orm import Session, defer, joinedload
 
 from contest import accounts, archives, audit, bundles, leaderboards
 from contest.contests import newest_publication, revealed_seed
 from contest.errors import Conflict
-from contest.models import Pool, Prize, Publication, Round, Standing
+from contest.models import Account, Attempt, Decline, Pool, Prize, Publication, Round, Standing
 from contest.rules import prizes as prize_rules
 from contest.rules.naming import public_name
+from question_bank.draw import lot_key
 
 
 def winners(session: Session, round: Round, *, data_key: str) -> list[tuple[Prize, Standing, bool]]:
@@ -33,7 +34,8 @@ def winners(session: Session, round: Round, *, data_key: str) -> list[tuple[Priz
         .order_by(Prize.position)
         .options(joinedload(Prize.division))
     ).all()
-    rows = _rows_in_reach(session, round.id, stated)
+    skip = {*declined(session, round.id), *earlier_winners(session, round)}
+    rows = _rows_in_reach(session, round.id, stated, skipped=len(skip))
     standings: dict[str, list[prize_rules.Contender]] = {}
     for row in rows.values():
         standings.setdefault(row.division.code, []).append(
@@ -45,17 +47,61 @@ def winners(session: Session, round: Round, *, data_key: str) -> list[tuple[Priz
             for prize in stated
         ],
         standings,
-        seed,
+        lot_key(seed, round.lot_text),
+        skip,
     )
     by_code = {prize.code: prize for prize in stated}
     return [(by_code[award.prize], rows[award.attempt], award.is_by_lot) for award in awards]
 
 
-def _rows_in_reach(session: Session, round_id: int, stated: Sequence[Prize]) -> dict[str, Standing]:
+def declined(session: Session, round_id: int) -> Sequence[str]:
+    """Return the draw ids of the people who take no prize of the round."""
+    return session.scalars(
+        select(Account.draw_id)
+        .join(Decline, Decline.account_id == Account.id)
+        .where(Decline.round_id == round_id)
+        .order_by(collate(Account.draw_id, "C"))
+    ).all()
+
+
+def earlier_winners(session: Session, round: Round) -> Sequence[str]:
+    """Return the draw ids of who won in rounds that closed earlier, where the round skips them.
+
+    Their newest official versions tell; who declined there has not won.
+    """
+    if not round.is_skipping_earlier_winners:
+        return []
+    official = session.execute(
+        select(Publication.round_id, Publication.content)
+        .join(Round, Round.id == Publication.round_id)
+        .where(
+            Round.contest_id == round.contest_id,
+            Round.closed_at < round.closed_at,
+            Publication.kind == "official",
+        )
+        .order_by(Publication.round_id, Publication.version.desc())
+        .distinct(Publication.round_id)
+    ).all()
+    won = [winner["attempt"] for row in official for winner in row.content["winners"]]
+    has_declined = exists().where(
+        Decline.round_id == Attempt.round_id, Decline.account_id == Attempt.account_id
+    )
+    return session.scalars(
+        select(Account.draw_id)
+        .join(Attempt, Attempt.account_id == Account.id)
+        .where(Attempt.public_id.in_(won), ~has_declined)
+        .order_by(collate(Account.draw_id, "C"))
+        .distinct()
+    ).all()
+
+
+def _rows_in_reach(
+    session: Session, round_id: int, stated: Sequence[Prize], *, skipped: int
+) -> dict[str, Standing]:
     """Return the standings that a prize could reach, ties at the edge included, by attempt."""
     rows: dict[str, Standing] = {}
     for division_id in {prize.division_id for prize in stated}:
-        count = sum(prize.count for prize in stated if prize.division_id == division_id)
+        count = skipped + sum(prize.count for prize in stated if prize.division_id == division_id)
         last_rank = (
             select(Standing.rank)
             .where(
@@ -149,6 +195,8 @@ def bundle_files(session: Session, round: Round, *, version: int, data_key: str)
         winners(session, round, data_key=data_key),
         version=version,
         data_key=data_key,
+        declined=declined(session, round.id),
+        earlier_winners=earlier_winners(session, round),
     )
 
 

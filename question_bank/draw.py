@@ -4,7 +4,9 @@ Everything follows from a paper seed of 32 bytes, by HMAC-SHA256 alone, so that 
 a paper in any language. docs/draw.md says it for the public, with a worked example.
 """
 
+import hashlib
 import hmac
+import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -53,6 +55,23 @@ class PaperItem:
 
 class NotEnoughItems(Exception):
     """A cell of the specification asks for more items than the pool has left."""
+
+
+def public_text_bytes(public_text: str) -> bytes:
+    """Return a public random text as it enters a digest: NFC, no white space at the ends, UTF-8."""
+    return unicodedata.normalize("NFC", public_text).strip().encode()
+
+
+def round_seed(secret: bytes, public_text: str | None) -> bytes:
+    """Return the seed of a round: its secret, or both together where a public text is mixed in."""
+    if public_text is None:
+        return secret
+    return hashlib.sha256(secret + public_text_bytes(public_text)).digest()
+
+
+def lot_key(seed: bytes, public_text: str | None) -> bytes:
+    """Return the key of the lots: the round seed, or the digest of a public text named beforehand."""
+    return seed if public_text is None else hashlib.sha256(public_text_bytes(public_text)).digest()
 
 
 def paper_seed(round_seed: bytes, draw_id: str, number: int) -> bytes:
