@@ -14,7 +14,6 @@ from contest.extensions import db
 from contest.models import Attempt
 from tests import builders
 
-
 GUARDED = (
     "attempts",
     "audit_events",

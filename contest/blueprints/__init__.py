@@ -1,6 +1,6 @@
 """The web: thin views, one blueprint a noun."""
 
-from contest.blueprints import accounts, attempts, health, leaderboards, public
+from contest.blueprints import accounts, attempts, bundles, health, leaderboards, public
 from contest.blueprints.admin import bank, dashboard, participants, results, rounds, tasks
 
 BLUEPRINTS = (
@@ -9,6 +9,7 @@ BLUEPRINTS = (
     accounts.bp,
     attempts.bp,
     leaderboards.bp,
+    bundles.bp,
     dashboard.bp,
     participants.bp,
     rounds.bp,

@@ -14,7 +14,7 @@ from sqlalchemy.orm import joinedload
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from contest import attempts, jobs, papers
+from contest import attempts, contests, jobs, papers
 from contest.attempts import CLOSED, NotSignedIn, Outcome, Saved
 from contest.clock import db_now
 from contest.errors import BadInput, Conflict, NotThere, TooSoon, TryAgain
@@ -23,13 +23,14 @@ from contest.models import Attempt, Round
 from contest.rules.prediction import read_count, read_percentage
 from contest.rules.scoring import POINT
 from contest.rules.sheets import BadSheet, Sheet, read_sheet
-from contest.security import receipt_digest
+from contest.security import plain_receipt_code, receipt_digest
 from contest.signing_in import session_hash
 
 bp = Blueprint("attempts", __name__)
 
 # A request that waited longer has probably been given up by the phone, which sends it again.
 LONGEST_WAIT = 5.0
+LONGEST_CODE = 40
 CLOSED_CODES = {
     Outcome.VOIDED: "voided",
     Outcome.SUBMITTED: "submitted",
@@ -324,22 +325,46 @@ def result(public_id: str) -> ResponseReturnValue:
     )
 
 
+@bp.get("/receipts")
+def receipts() -> ResponseReturnValue:
+    """Ask for a receipt code; a known one leads to its receipt."""
+    code = request.args.get("code", "")[:LONGEST_CODE].strip()
+    attempt = _of_receipt(code) if code else None
+    if attempt is not None:
+        return redirect(url_for("attempts.receipt", code=attempt.receipt_code), 303)
+    contest = contests.current_contest(db.session())
+    return render_template("attempts/receipts.html", contest=contest, code=code), 404 if code else 200
+
+
 @bp.get("/receipts/<code>")
 def receipt(code: str) -> ResponseReturnValue:
-    """What anyone may know of a submission: when it was made and its digest, nothing personal."""
-    attempt = db.session.scalar(
-        select(Attempt)
-        .where(Attempt.receipt_code == code.upper().replace("-", ""), Attempt.submitted_at.is_not(None))
-        .options(joinedload(Attempt.round).joinedload(Round.contest))
-    )
+    """What anyone may know of a submission: when, its digest, after the round its draw; nothing personal."""
+    attempt = _of_receipt(code)
     if attempt is None:
         raise NotThere("Không có biên nhận nào mang mã này.")
+    data_key = current_app.config["CONTEST"].data_key
     return render_template(
         "attempts/receipt.html",
         attempt=attempt,
         contest=attempt.round.contest,
         round=attempt.round,
         digest=_digest(attempt),
+        is_intact=receipt_digest(data_key, attempts.receipt_facts(attempt)) == _digest(attempt),
+        redrawn=papers.redrawn(db.session(), attempt, data_key=data_key),
+    )
+
+
+def _of_receipt(code: str) -> Attempt | None:
+    """Return the handed-in attempt with a receipt code, however it was typed."""
+    return db.session.scalar(
+        select(Attempt)
+        .where(Attempt.receipt_code == plain_receipt_code(code), Attempt.submitted_at.is_not(None))
+        .options(
+            joinedload(Attempt.round).joinedload(Round.contest),
+            joinedload(Attempt.account),
+            joinedload(Attempt.pool),
+            joinedload(Attempt.division),
+        )
     )
 
 
