@@ -429,7 +429,7 @@ def paper_of(stored: Sequence[Mapping[str, Any]]) -> list[PaperItem]:
 def receipt_facts(attempt: Attempt | Row[Any]) -> bytes:
     """Return what a receipt's digest binds: the paper, the responses, the prediction and the times.
 
-    docs/decisions/0008 tells when the digest is stored and what it proves.
+    docs/decisions/0010 tells when the digest is stored and what it proves.
     """
     facts = [
         attempt.public_id,
