@@ -1,10 +1,12 @@
 """Every main page at 360 and 1280 pixels: axe finds nothing, the weight is small, a picture is made."""
 
+import hashlib
+import json
 import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from tests.browser.conftest import DESK, PHONE, PICTURES, Devices, Site, sign_in
 
@@ -21,6 +23,7 @@ PUBLIC = {
     "units-closed": f"/contests/{SLUG}/leaderboard?round=2",
     "individuals": f"/contests/{SLUG}/leaderboard/individuals?round=1",
     "winners": f"/contests/{SLUG}/winners?round=1",
+    "receipts": "/receipts",
     "not-found": "/no-such-page",
 }
 ADMIN = {
@@ -137,3 +140,49 @@ def test_the_quiz_page_is_light(devices: Devices, site: Site) -> None:
     fresh = devices.open()
     fresh.context.add_cookies(page.context.cookies())
     assert weight(fresh, page.url) <= QUIZ_BYTES
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
+def test_a_visitor_recomputes_the_published_result(devices: Devices, site: Site, viewport) -> None:
+    page = devices.open(viewport=viewport)
+    page.goto(f"/contests/{SLUG}/winners")
+    page.get_by_role("button", name="Kiểm tra trong trình duyệt của bạn").click()
+    result = page.locator("[data-verify-result].notice")
+    result.wait_for()
+    assert "Khớp: trình duyệt của bạn đã tính lại" in result.inner_text()
+    assert page.locator("[data-verify-steps] li").count() == 9
+    assert look(page, "winners-checked") == []
+
+
+def test_the_browser_names_what_was_changed(devices: Devices, site: Site) -> None:
+    """Somebody changes a file on the way and even has the page show the digest of their own manifest."""
+    page = devices.open()
+    changed: dict[str, bytes] = {}
+
+    def change(route: Route) -> None:
+        name = route.request.url.rpartition("/")[2]
+        if name in changed:
+            route.fulfill(body=changed[name])
+        else:
+            route.continue_()
+
+    page.goto(f"/contests/{SLUG}/winners")
+    base = page.locator("[data-base]").get_attribute("data-base")
+    standings = page.request.get(f"{base}standings.csv").text().split("\n")
+    standings[1], standings[2] = standings[2], standings[1]
+    changed["standings.csv"] = "\n".join(standings).encode()
+    manifest = page.request.get(f"{base}manifest.json").json()
+    manifest["files"]["standings.csv"] = hashlib.sha256(changed["standings.csv"]).hexdigest()
+    changed["manifest.json"] = json.dumps(manifest).encode()
+    page.context.route(f"**{base}*", change)
+
+    section = page.locator("[data-base]")
+    page.get_by_role("button", name="Kiểm tra trong trình duyệt của bạn").click()
+    page.locator("[data-verify-result].is-error").wait_for()
+    assert "manifest.json" in page.locator("[data-verify-result]").inner_text()
+
+    digest = hashlib.sha256(changed["manifest.json"]).hexdigest()
+    section.evaluate("(section, digest) => { section.dataset.digest = digest; }", digest)
+    page.get_by_role("button", name="Kiểm tra trong trình duyệt của bạn").click()
+    page.locator("[data-verify-result].is-error", has_text="standings.csv").wait_for()
+    assert "dòng 2, cột attempt" in page.locator("[data-verify-result]").inner_text()
