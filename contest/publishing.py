@@ -79,20 +79,19 @@ def earlier_winners(session: Session, round: Round) -> Sequence[str]:
             Round.closed_at < round.closed_at,
             Publication.kind == "official",
         )
-        .order_by(Publication.round_id, Publication.version.desc())
-        .distinct(Publication.round_id)
-    ).all()
-    won = [winner["attempt"] for row in official for winner in row.content["winners"]]
+        .order_by(Publication.version)
+    )
+    newest: dict[int, dict[str, Any]] = dict(official.all())  # a later version replaces an earlier
+    won = [winner["attempt"] for content in newest.values() for winner in content["winners"]]
     has_declined = exists().where(
         Decline.round_id == Attempt.round_id, Decline.account_id == Attempt.account_id
     )
-    return session.scalars(
+    draw_ids = session.scalars(
         select(Account.draw_id)
         .join(Attempt, Attempt.account_id == Account.id)
         .where(Attempt.public_id.in_(won), ~has_declined)
-        .order_by(collate(Account.draw_id, "C"))
-        .distinct()
-    ).all()
+    )
+    return sorted(set(draw_ids))
 
 
 def _rows_in_reach(

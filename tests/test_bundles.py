@@ -118,6 +118,49 @@ def test_exclusions_corrections_and_declines_are_told(contest, round):
     ]
 
 
+def test_public_texts_enter_the_seed_and_the_lots(contest, tmp_path):
+    """White space at the ends and the way of composing letters make no difference."""
+    texts = {"seed_text": " Xổ số: giải đặc biệt 12345 ", "lot_text": "Số khác 6789"}
+    sources = {"seed_text_source": "Xổ số miền Bắc", "lot_text_source": "Xổ số miền Bắc"}
+    prizes = (("Giải Nhất", 1),)
+    round = builders.open_now(builders.make_round(contest, prizes=prizes, **texts, **sources))
+    for _ in range(5):
+        builders.finish_attempt(builders.make_person(contest), round)
+    db.session.execute(text("UPDATE round_divisions SET chain = '[\"points\"]'"))
+    publication = builders.publish(builders.close(round))
+    assert read(publication, "prizes.csv").splitlines()[1].endswith(",1")  # by lot
+    told = json.loads(read(publication, "seed.json"))
+    assert told["secret"] != told["seed"] == publication.content["seed"]
+    assert verify.verify(str(write(publication, tmp_path))) == publication.sha256
+
+
+def test_who_declines_or_won_earlier_gets_no_prize_and_keeps_the_rank(contest, tmp_path):
+    first = builders.open_now(builders.make_round(contest))
+    people = [builders.make_person(contest) for _ in range(6)]
+    for place, person in enumerate(people):
+        builders.finish_attempt(person, first, took=timedelta(minutes=5 + place))
+    builders.publish(builders.close(first))
+    db.session.execute(text("ALTER TABLE publications DISABLE TRIGGER USER"))
+    db.session.execute(text("UPDATE publications SET kind = 'official'"))
+    db.session.execute(text("ALTER TABLE publications ENABLE TRIGGER USER"))
+
+    builders.make_items(12)
+    second = builders.open_now(builders.make_round(contest, is_skipping_earlier_winners=True))
+    for place, person in enumerate(people):
+        builders.finish_attempt(person, second, took=timedelta(minutes=5 + place))
+    builders.close(second)
+    staff = builders.make_staff()
+    declined = Decline(round_id=second.id, account_id=people[3].id, reason="x", recorded_by_id=staff.id)
+    db.session.add(declined)
+    publication = builders.publish(second)
+
+    configuration = json.loads(read(publication, "configuration.json"))
+    assert configuration["earlier_winners"] == sorted(person.draw_id for person in people[:3])
+    assert configuration["left_out"] == [people[3].draw_id]
+    assert [winner["rank"] for winner in publication.content["winners"]] == [5, 6]
+    verify.verify(str(write(publication, tmp_path)))
+
+
 def test_before_the_books_there_is_no_bundle(contest):
     round = builders.close(builders.open_now(builders.make_round(contest)), with_books=False)
     with pytest.raises(Conflict):
