@@ -3,12 +3,14 @@
 import hashlib
 import json
 import re
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Route
 
 from tests.browser.conftest import DESK, PHONE, PICTURES, Devices, Site, sign_in
+from tests.bundle_maker import Maker, write
 
 pytestmark = pytest.mark.browser
 SLUG = "dich-vu-cong-truc-tuyen-2026"
@@ -186,3 +188,27 @@ def test_the_browser_names_what_was_changed(devices: Devices, site: Site) -> Non
     page.get_by_role("button", name="Kiểm tra trong trình duyệt của bạn").click()
     page.locator("[data-verify-result].is-error", has_text="standings.csv").wait_for()
     assert "dòng 2, cột attempt" in page.locator("[data-verify-result]").inner_text()
+
+
+def test_the_browser_takes_whatever_the_rules_allow(devices: Devices, tmp_path: Path) -> None:
+    """Made-up rounds with corrections, exclusions, re-sits, lots, parents of units: all are right."""
+    page = devices.open()
+    page.goto(f"/contests/{SLUG}/winners")
+    section = page.locator("[data-base]")
+    base = section.get_attribute("data-base")
+    for number in range(12):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        write(Maker(number, people=2 * number).files(), folder)
+        page.context.route(
+            f"**{base}*",
+            lambda route, _, folder=folder: route.fulfill(
+                body=(folder / route.request.url.rpartition("/")[2]).read_bytes()
+            ),
+        )
+        digest = hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
+        section.evaluate("(section, digest) => { section.dataset.digest = digest; }", digest)
+        page.get_by_role("button", name="Kiểm tra trong trình duyệt của bạn").click()
+        page.locator("[data-verify-result].notice").wait_for()
+        assert "Khớp" in page.locator("[data-verify-result].is-success").inner_text(), number
+        page.context.unroute(f"**{base}*")
