@@ -52,9 +52,9 @@ GIVEN_UP = "Công việc dừng lại vì một lỗi của hệ thống; bộ p
 
 def score_waiting() -> int:
     """Score everything that waits, batch by batch; return how many attempts."""
-    total = 0
+    total, data_key = 0, current_app.config["CONTEST"].data_key
     try:
-        while count := scoring.score_batch(db.session(), now=db_now(db.session())):
+        while count := scoring.score_batch(db.session(), data_key=data_key, now=db_now(db.session())):
             db.session.commit()
             total += count
     finally:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ARRAY, Integer, any_, func, literal, select
 from sqlalchemy.orm import Session, contains_eager, defer, joinedload
 
-from contest import accounts, audit, complaints, declines, leaderboards, scoring
+from contest import accounts, archives, audit, bundles, complaints, declines, leaderboards, scoring
 from contest.contests import (
     key_of_lots,
     newest_publication,
@@ -159,7 +159,9 @@ def publish(
         leaderboards.rank_round(session, round, now=now)
     _give_unit_points(session, round, data_key=data_key)
     content = _content(session, round, version=version, reason=reason, data_key=data_key, now=now)
+    publication_id = archives.new_publication_id(session)
     publication = Publication(
+        id=publication_id,
         round_id=round.id,
         version=version,
         kind=kind,
@@ -168,10 +170,18 @@ def publish(
         approved_by_id=approved_by_id,
         reason=reason,
         content=content,
-        sha256=content_digest(content),
+        sha256=archives.store(
+            session,
+            publication_id,
+            bundle_files(session, round, version=version, data_key=data_key),
+            version=version,
+        ),
+        content_sha256=content_digest(content),
     )
     session.add(publication)
     session.flush()
+    if kind == "official":
+        declines.call_for_rankings(session, round, with_own=False)
     audit.record(
         session,
         "results.publish",
@@ -179,7 +189,12 @@ def publish(
         now=now,
         actor_id=actor_id,
         before={"version": before.version, "sha256": before.sha256} if before else None,
-        after={"version": version, "kind": kind, "sha256": publication.sha256},
+        after={
+            "version": version,
+            "kind": kind,
+            "sha256": publication.sha256,
+            "content_sha256": publication.content_sha256,
+        },
         reason=reason,
     )
     return publication
@@ -193,8 +208,21 @@ def _unit_points(won: Sequence[tuple[Prize, Standing, bool]]) -> Counter[tuple[i
     return points
 
 
+def bundle_files(session: Session, round: Round, *, version: int, data_key: str) -> bundles.Files:
+    """Yield the files of the round's bundle as its facts are now, but for the manifest."""
+    return bundles.files(
+        session,
+        round,
+        winners(session, round, data_key=data_key),
+        version=version,
+        data_key=data_key,
+        declined=sorted(declines.declined(session, round.id).values()),
+        earlier_winners=sorted(declines.skipped_winners(session, round).values()),
+    )
+
+
 def content_digest(content: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a publication: over its JSON with sorted keys and no blanks, in UTF-8."""
+    """Return the SHA-256 of what a publication's page shows: its JSON, keys sorted, no blanks, in UTF-8."""
     canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 

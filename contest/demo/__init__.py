@@ -145,7 +145,7 @@ def seed(session: Session, *, data_key: str, progress: Callable[[int], object]) 
         moment = now - timedelta(minutes=2 + place) if is_sitting else _moment(random, second, now)
         _take(demo, second, person, token, moment, is_submitted=not is_sitting)
         progress(1)
-    while scoring.score_batch(session, now=now):
+    while scoring.score_batch(session, data_key=data_key, now=now):
         pass
     leaderboards.rank_round(session, contests.find_round(session, second.id), now=now)
     for _, _, token in demo.people:
@@ -384,7 +384,7 @@ def _finish(demo: _Demo, round: Round, organizer: Account, approver: Account) ->
     """Score the round, close it and its books, publish its results."""
     session = demo.session
     closed_at = round.closes_at + timedelta(minutes=1)
-    while scoring.score_batch(session, now=closed_at):
+    while scoring.score_batch(session, data_key=demo.data_key, now=closed_at):
         pass
     contests.close_round(session, round.id, now=closed_at)
     found = contests.find_round(session, round.id)
