@@ -68,10 +68,10 @@ SUMMARY = (
     "của xã, phường, cơ quan bạn."
 )
 ROUNDS = (
-    ("Tuần 1: Dịch vụ công trực tuyến và một cửa", ("T1", "T2", "T3")),
-    ("Tuần 2: Hồ sơ điện tử, số hóa và thanh toán", ("T4", "T5", "T6")),
-    ("Tuần 3: Căn cước, chữ ký số và dữ liệu cá nhân", ("T7", "T8", "T9")),
-    ("Tuần 4: Chất lượng phục vụ và thực hành", ("T10", "T11", "T12")),
+    ("Vòng 1: Dịch vụ công trực tuyến và một cửa", ("T1", "T2", "T3")),
+    ("Vòng 2: Hồ sơ điện tử, số hóa và thanh toán", ("T4", "T5", "T6")),
+    ("Vòng 3: Căn cước, chữ ký số và dữ liệu cá nhân", ("T7", "T8", "T9")),
+    ("Vòng 4: Chất lượng phục vụ và thực hành", ("T10", "T11", "T12")),
 )
 PAPER = (("NB", 2), ("TH", 2), ("VD", 1))  # of each of the three topics: 15 items
 MINUTES = 15
@@ -202,7 +202,8 @@ def _contest(session: Session, now: datetime) -> Contest:
     ]
     today = now.astimezone(LOCAL_ZONE).replace(hour=8, minute=0, second=0, microsecond=0)
     for number, (title, topics) in enumerate(ROUNDS, start=1):
-        opens_at = today + timedelta(days=7 * (number - 2) - 2)
+        # A week to take part, a week to check, answer and publish: the first round's results are official.
+        opens_at = today + timedelta(days=14 * (number - 2) - 2)
         contest.rounds.append(_round(contest, number, title, topics, opens_at))
     session.add(contest)
     session.flush()
