@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from contest import locks
 from contest.models import AuditEvent
 
 GENESIS = "0" * 64
 # Held until commit, so that events are chained in the order in which they come to stand.
-_CHAIN_LOCK = 7_310_001
 
 
 def record(
@@ -28,7 +28,7 @@ def record(
     reason: str = "",
 ) -> AuditEvent:
     """Append an event to the log, in the transaction of what it tells of."""
-    session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CHAIN_LOCK})
+    session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": locks.AUDIT_CHAIN})
     last = session.execute(
         select(AuditEvent.id, AuditEvent.hash).order_by(AuditEvent.id.desc()).limit(1)
     ).one_or_none()

@@ -262,11 +262,10 @@ def truths_of(round: Round, by_division: Mapping[int, tuple[int, int]]) -> dict[
     return truths
 
 
-def close_books(session: Session, round: Round, *, now: datetime, actor_id: int) -> Mapping[int, int | None]:
-    """Count the truth of the prediction once and for all; return it by division id.
+def count_books(session: Session, round: Round, *, now: datetime) -> None:
+    """Count the truth of the prediction once and for all, as a part of closing the books (books.close).
 
-    The caller ranks the round next, in the same transaction. Raises Conflict before the round is
-    closed, or a second time.
+    Raises Conflict before the round is closed, or a second time.
     """
     leaderboards.take_turn(session, round.id)
     session.refresh(round, with_for_update=True)
@@ -280,15 +279,6 @@ def close_books(session: Session, round: Round, *, now: datetime, actor_id: int)
         asked.truth = truths[asked.division_id]
     round.books_closed_at = _after_exclusions(session, round, now)
     session.flush()
-    audit.record(
-        session,
-        "round.close_books",
-        f"round/{round.id}",
-        now=now,
-        actor_id=actor_id,
-        after={"truth": {asked.division.code: asked.truth for asked in round.divisions}},
-    )
-    return truths
 
 
 def refuse_while_regrading(session: Session, round_id: int) -> None:
@@ -322,6 +312,11 @@ def revealed_seed(round: Round, *, data_key: str) -> bytes | None:
 def waits_for_lot_text(round: Round) -> bool:
     """Tell whether the round's prizes can't be decided yet: the text named for its lots is not known."""
     return bool(round.lot_text_source) and round.lot_text is None
+
+
+def are_prizes_decided(round: Round) -> bool:
+    """Tell whether it can be said who wins what: the books are closed, and the lots have their text."""
+    return round.books_closed_at is not None and not waits_for_lot_text(round)
 
 
 def key_of_lots(round: Round, *, data_key: str) -> bytes:

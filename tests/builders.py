@@ -1,6 +1,7 @@
 """People, contests and attempts for tests, made by the real operations. Each builder commits."""
 
 import itertools
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -10,11 +11,14 @@ from typing import Any
 from flask import Flask, current_app
 from flask.testing import FlaskClient
 from sqlalchemy import select, text, update
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from contest import (
     accounts,
     attempts,
     bank,
+    books,
     contests,
     exclusions,
     extra_times,
@@ -373,10 +377,27 @@ def close(round: Round, *, with_books: bool = True) -> Round:
     found = contests.find_round(session, round.id)
     session.refresh(found)
     if with_books:
-        contests.close_books(session, found, now=db_now(session), actor_id=make_staff().id)
-    leaderboards.rank_round(session, found, now=db_now(session))
+        close_books(found)
+    else:
+        leaderboards.rank_round(session, found, now=db_now(session))
     session.commit()
     return found
+
+
+def close_books(round: Round, *, actor_id: int | None = None, session: Session | None = None) -> int:
+    """Close the books of a closed round, ranking it, without a commit; return how many people it has."""
+    session = session or db.session()
+    now = db_now(session)
+    return books.close(session, round, data_key=data_key(), now=now, actor_id=actor_id or make_staff().id)
+
+
+def accept(browser: FlaskClient, address: str) -> TestResponse:
+    """Accept the proposal at an address as its page shows it now."""
+    seen = re.search(r'name="seen" value="(\w+)"', browser.get(address).text)
+    return browser.post(
+        f"{address}/acceptance",
+        data={"csrf_token": csrf(browser), "seen": seen[1] if seen else ""},
+    )
 
 
 def publish(
