@@ -80,8 +80,9 @@ def save_contest(
     session.refresh(contest, with_for_update=True)
     subject = f"contest/{contest.id}"
     saved_changes.refuse_other(session, subject, contest.configuration_version, seen)
-    _refuse_contest(settings)
-    before, after = changes(as_record(settings_of_contest(contest)), as_record(settings))
+    present = settings_of_contest(contest)
+    _refuse_contest(settings, present)
+    before, after = changes(as_record(present), as_record(settings))
     if not after:
         return False
     # Looked at after the lock, which an opening takes too.
@@ -113,8 +114,12 @@ def announce(session: Session, contest: Contest, *, now: datetime, actor_id: int
     audit.record(session, "contest.announce", f"contest/{contest.id}", now=now, actor_id=actor_id)
 
 
-def _refuse_contest(settings: ContestSettings) -> None:
+def _refuse_contest(settings: ContestSettings, present: ContestSettings | None = None) -> None:
     problems = problems_of_contest(settings)
+    if present and settings.minimum_age == present.minimum_age:
+        # One that was stored as too low admits nobody younger, and may be locked: it is no reason to
+        # refuse another title.
+        problems.pop("minimum_age", None)
     for place, one in enumerate(settings.divisions):
         if not set(one.unit_groups) <= set(GROUPS) or one.unit_kind not in ("commune", "any"):
             problems[f"divisions.{place}.unit_groups"] = "Bạn hãy chọn các nhóm trong danh sách."

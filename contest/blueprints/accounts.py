@@ -418,12 +418,16 @@ def me() -> ResponseReturnValue:
     account: Account = current_user.account
     contest = contests.current_contest(db.session())
     now = db_now(db.session())
+    entry = registrations.of_account(db.session(), account.id, contest.id) if contest else None
     return render_template(
         "accounts/me.html",
         contest=contest,
         account=account,
         login=_masked_login(account),
-        entry=registrations.of_account(db.session(), account.id, contest.id) if contest else None,
+        entry=entry,
+        own_rounds=(
+            contests.rounds_of_division(db.session(), entry.contest_id, entry.division_id) if entry else ()
+        ),
         consents=_consents(account),
         checks=winner_checks.own_open(db.session(), account.id),
         complaints=complaints.own(db.session(), account.id, contest.id) if contest else [],

@@ -37,7 +37,12 @@ from contest.extensions import db
 from contest.fields import moment
 from contest.models import Contest, Round, RoundDivision
 from contest.rules import wording
-from contest.rules.configuration import DivisionSettings, RoundSettings
+from contest.rules.configuration import (
+    ContestDivision,
+    DivisionSettings,
+    RoundSettings,
+    without_stray_prizes,
+)
 from contest.rules.explaining import CRITERIA_IN_WORDS
 from contest.saved_changes import ChangedMeanwhile
 from contest.security import new_round_seed
@@ -61,11 +66,10 @@ def new(contest_id: int) -> ResponseReturnValue:
     contest = contest_settings.find_contest(session, contest_id)
     now = db_now(session)
     proposed = round_settings.proposed_round(session, contest, now=now)
-    form = RoundForm(request.form if request.method == "POST" else None)
-    if request.method == "GET":
-        form.show(proposed)
-    is_valid = form.validate_on_submit()
-    settings = form.settings(proposed) if request.method == "POST" else proposed
+    divisions = contest_settings.settings_of_contest(contest).divisions
+    form, settings, is_valid = _round_form(contest, divisions, proposed)
+    # What the last round gives to a division that this one leaves out is not taken over.
+    settings = without_stray_prizes(settings)
     if is_valid and "preview" not in request.form:
         try:
             round = round_settings.create_round(session, contest, settings, now=now, actor_id=current_user.id)
@@ -78,7 +82,8 @@ def new(contest_id: int) -> ResponseReturnValue:
     page = render_template(
         "admin/configuration/edit.html",
         form=form,
-        sentences=wording.of_round(settings),
+        sentences=wording.of_round(settings, divisions),
+        has_prizes=bool(proposed.prizes),
         is_new=True,
         **_frame(contest, None),
     )
@@ -91,11 +96,9 @@ def edit(round_id: int) -> ResponseReturnValue:
     session = db.session()
     round = contests.find_round(session, round_id)
     present = round_settings.settings_of_round(session, round)
-    form = RoundForm(request.form if request.method == "POST" else None)
-    if request.method == "GET":
-        form.show(present)
-    is_valid = form.validate_on_submit()
-    settings = form.settings(present) if request.method == "POST" else present
+    contest = contest_settings.find_contest(session, round.contest_id)
+    divisions = contest_settings.settings_of_contest(contest).divisions
+    form, settings, is_valid = _round_form(contest, divisions, present)
     seen, told = _seen(round), ""
     if is_valid and "preview" not in request.form:
         saved = _save(round, settings)
@@ -106,13 +109,27 @@ def edit(round_id: int) -> ResponseReturnValue:
     page = render_template(
         "admin/configuration/edit.html",
         form=form,
-        sentences=wording.of_round(settings),
+        sentences=wording.of_round(settings, divisions),
         is_new=False,
         seen=seen,
         told=told,
         **_frame(round.contest, round),
     )
     return page, _status(bool(form.errors), told)
+
+
+def _round_form(
+    contest: Contest, divisions: Sequence[ContestDivision], present: RoundSettings
+) -> tuple[RoundForm, RoundSettings, bool]:
+    """Return the form as it is shown or was sent, the settings that it makes, whether they can be saved."""
+    form = RoundForm(request.form if request.method == "POST" else None)
+    form.offer(divisions)
+    if request.method == "GET":
+        form.show(present)
+        return form, present, False
+    is_valid = form.validate_on_submit()
+    offered = round_settings.offered_divisions(db.session(), contest)
+    return form, form.settings(present, offered), is_valid
 
 
 # --- a division ----------------------------------------------------------------------------------

@@ -8,16 +8,19 @@ from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, RadioField, SelectField
 from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
-from wtforms.validators import AnyOf, InputRequired
+from wtforms.validators import AnyOf, InputRequired, ValidationError
 
-from contest.fields import LineField, MomentField, WholeField, whole
+from contest.fields import LineField, MomentField, MultiCheckboxField, WholeField, whole
 from contest.rules.configuration import (
     COUNTS,
     FORMULAS,
     MINUTE_MS,
+    NO_DIVISION,
+    ContestDivision,
     DivisionSettings,
     PrizeSettings,
     RoundSettings,
+    with_divisions,
 )
 from contest.rules.explaining import CRITERIA_IN_WORDS
 from contest.rules.prediction import COUNTED
@@ -58,10 +61,14 @@ class SettingsForm(FlaskForm):  # type: ignore[misc]
 
 
 class RoundForm(SettingsForm):
-    """When a round is, how often one sits, what is shown, where public random texts come from."""
+    """When a round is and for whom, how often one sits, what is shown, where public texts come from.
+
+    `offer` comes before `show` and `validate_on_submit`.
+    """
 
     title = LineField("Tên vòng thi", [InputRequired(FILL_IN)])
     number = WholeField("Số thứ tự", [InputRequired(FILL_IN)])
+    divisions = MultiCheckboxField("Bảng dự thi vòng này", choices=[], validate_choice=False)
     opens_at = MomentField("Mở lúc", [InputRequired(FILL_IN)], description="Ví dụ 08:00 ngày 30/11/2026.")
     closes_at = MomentField("Đóng lúc", [InputRequired(FILL_IN)])
     duration_ms = WholeField("Thời gian làm bài (phút)", [InputRequired(FILL_IN)])
@@ -99,14 +106,29 @@ class RoundForm(SettingsForm):
         "cooldown_ms": MINUTE_MS,
     }
 
+    def offer(self, divisions: Sequence[ContestDivision]) -> None:
+        """Make the boxes of the contest's divisions."""
+        self.divisions.choices = [SelectChoice(one.code, one.name) for one in divisions]
+        # One of the boxes, not each of them: that is why no InputRequired says it.
+        self.divisions.flags.required = True
+
+    def validate_divisions(self, field: MultiCheckboxField) -> None:
+        """Refuse a round for nobody."""
+        if not field.data:
+            raise ValidationError(NO_DIVISION)
+
     def show(self, settings: RoundSettings) -> None:
         """Put settings into the boxes."""
+        self.divisions.data = [one.division for one in settings.divisions]
         for box in self.boxes():
             value = getattr(settings, box)
             self[box].data = value // self.UNITS[box] if box in self.UNITS else value
 
-    def settings(self, present: RoundSettings) -> RoundSettings:
-        """Return the settings that the boxes make; what can't be read is left as it is."""
+    def settings(self, present: RoundSettings, offered: Mapping[str, DivisionSettings]) -> RoundSettings:
+        """Return the settings that the boxes make; what can't be read is left as it is.
+
+        `offered` is what each division of the contest begins with, should it be added.
+        """
         made: dict[str, Any] = {}
         for box in self.boxes():
             value = self.typed(box, None)
@@ -114,11 +136,11 @@ class RoundForm(SettingsForm):
                 made[box] = value * self.UNITS[box] if box in self.UNITS else value
         for box in ("seed_text_source", "lot_text_source"):
             made[box] = made.get(box) or None
-        return replace(present, **made)
+        return with_divisions(replace(present, **made), self.divisions.data or (), offered)
 
     def boxes(self) -> Iterator[str]:
-        """Yield the names of the settings that have a box here."""
-        return (one.name for one in self if one.name != "csrf_token")
+        """Yield the names of the settings that have a box of their own here."""
+        return (one.name for one in self if one.name not in ("csrf_token", "divisions"))
 
 
 class DivisionForm(SettingsForm):
