@@ -146,6 +146,8 @@ def _division(one: ContestDivision, position: int) -> Division:
 def _save_divisions(session: Session, contest: Contest, wanted: Sequence[ContestDivision]) -> None:
     present = {one.code: one for one in contest.divisions}
     gone = [one for code, one in present.items() if code not in {given.code for given in wanted}]
+    # A round that is adding one of them comes first or finds it gone.
+    session.execute(select(Division.id).where(Division.id.in_([one.id for one in gone])).with_for_update())
     for one in gone:
         of_rounds = exists().where(RoundDivision.division_id == one.id)
         of_people = exists().where(Registration.division_id == one.id)

@@ -242,9 +242,9 @@ def _without_papers(problems: Mapping[str, str]) -> dict[str, str]:
 
 
 def _save_parts(session: Session, contest: Contest, round: Round, settings: RoundSettings) -> None:
-    ids = dict(
-        session.execute(select(Division.code, Division.id).where(Division.contest_id == contest.id)).all()
-    )
+    # None of them can be taken out of the contest until this is stored.
+    divisions = select(Division.code, Division.id).where(Division.contest_id == contest.id)
+    ids = dict(session.execute(divisions.with_for_update(read=True, key_share=True)).all())
     wanted = {one.division: one for one in settings.divisions}
     if unknown := set(wanted) - set(ids):
         raise BadInput(

@@ -13,7 +13,7 @@ from contest import contest_settings, contests, leaderboards, public_texts, publ
 from contest.clock import db_now
 from contest.errors import BadInput, Conflict
 from contest.extensions import db
-from contest.models import AuditEvent, Prize, Round, RoundDivision
+from contest.models import AuditEvent, Division, Prize, Round, RoundDivision
 from contest.pools import loaded, specification_cells
 from contest.rules.configuration import PrizeSettings
 from contest.saved_changes import ChangedMeanwhile
@@ -211,6 +211,73 @@ def test_of_eight_who_save_at_once_one_does(live_app):
     assert sorted(outcomes) == ["saved"] + ["told"] * 7
     db.session.rollback()
     assert db.session.get_one(Round, round_id).configuration_version == 2
+
+
+# --- which divisions it is for -------------------------------------------------------------------
+
+
+def without(round, code, **changed):
+    settings = settings_of(round)
+    return {"divisions": tuple(one for one in settings.divisions if one.division != code)} | changed
+
+
+def test_a_division_leaves_with_what_was_asked_of_it_and_the_log_keeps_it(round, organizer):
+    prizes = tuple(one for one in settings_of(round).prizes if one.division == "officials")
+    asked = next(one for one in settings_of(round).divisions if one.division == "citizens")
+
+    assert save(round, organizer, **without(round, "citizens", prizes=prizes))
+
+    assert [one.division for one in settings_of(round).divisions] == ["officials"]
+    event = last_event()
+    assert event.before["citizens.division"] == "citizens"
+    assert event.before["citizens.chain"] == list(asked.chain)
+    assert event.after["citizens.division"] is None
+    assert event.after["citizens.chain"] is None
+    assert not any(name.startswith("officials.") for name in event.after)
+
+
+def test_a_division_that_prizes_name_stays(round, organizer):
+    with pytest.raises(BadInput, match="còn giải thưởng của bảng Người dân") as refused:
+        save(round, organizer, **without(round, "citizens"))
+
+    assert list(refused.value.fields) == ["divisions"]
+    db.session.rollback()
+    assert len(settings_of(round).divisions) == 2
+
+
+def test_a_division_begins_as_in_the_last_round_that_has_it_or_as_usual(contest, organizer, session):
+    first = builders.make_round(contest, opens_in=timedelta(days=2), prizes=())
+    of_first = settings_of(first).divisions
+    contest.divisions.append(Division(code="guests", name="Khách", position=3, unit_kind="any"))
+    session.commit()
+    second = builders.make_round(contest, opens_in=timedelta(days=9), prizes=())
+    for code in ("citizens", "guests"):
+        builders.take_out(second, code)
+        session.refresh(second)
+
+    offered = round_settings.offered_divisions(session, contest_settings.find_contest(session, contest.id))
+
+    assert list(offered) == ["officials", "citizens", "guests"]
+    assert offered["citizens"] == of_first[1]
+    assert (offered["guests"].specification, offered["guests"].unit_threshold_percent) == ((), 50)
+    assert save(second, organizer, divisions=tuple(offered.values()))
+    assert settings_of(second).divisions == tuple(offered.values())
+
+
+def test_a_clone_is_for_the_same_divisions(contest, organizer, session):
+    round = builders.make_round(contest, opens_in=timedelta(days=2), prizes=())
+    builders.take_out(round, "officials")
+    session.refresh(round)
+
+    made = round_settings.clone_round(
+        session,
+        contest_settings.find_contest(session, contest.id),
+        round,
+        now=db_now(session),
+        actor_id=organizer.id,
+    )
+
+    assert [one.division for one in settings_of(made).divisions] == ["citizens"]
 
 
 # --- made, cloned, deleted -----------------------------------------------------------------------
