@@ -248,8 +248,17 @@ def test_pages_of_a_round_for_one_division_show_that_one(staff, contest, round):
     builders.take_out(builders.make_round(contest, prizes=()), "citizens")
     only = contest.rounds[-1]
 
-    for path in ("", "/dashboard", "/statistics", "/prizes", "/configuration", "/results"):
+    for path in ("", "/dashboard", "/prizes", "/configuration"):
         assert "Cán bộ, công chức, viên chức" in page(staff, f"/admin/rounds/{only.id}{path}")
+    for path in (
+        "/results",
+        "/standings",
+        "/standings/units",
+        "/analysis",
+        "/draw-trial",
+        "/statistics?division=citizens",
+    ):
+        page(staff, f"/admin/rounds/{only.id}{path}")
 
 
 def test_an_opened_rounds_form_changes_nothing(staff, round):

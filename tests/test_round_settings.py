@@ -13,7 +13,7 @@ from contest import contest_settings, contests, leaderboards, public_texts, publ
 from contest.clock import db_now
 from contest.errors import BadInput, Conflict
 from contest.extensions import db
-from contest.models import AuditEvent, Division, Prize, Round, RoundDivision
+from contest.models import Account, AuditEvent, Division, Prize, Round, RoundDivision
 from contest.pools import loaded, specification_cells
 from contest.rules.configuration import PrizeSettings
 from contest.saved_changes import ChangedMeanwhile
@@ -278,6 +278,44 @@ def test_a_clone_is_for_the_same_divisions(contest, organizer, session):
     )
 
     assert [one.division for one in settings_of(made).divisions] == ["citizens"]
+
+
+def test_a_division_that_is_being_taken_out_of_the_contest_does_not_come_into_a_round(live_app):
+    contest = builders.make_contest()
+    contest.divisions.append(Division(code="guests", name="Khách", position=3, unit_kind="any"))
+    db.session.commit()
+    organizer_id = builders.make_staff().id
+    round = builders.make_round(contest, opens_in=timedelta(days=2), prizes=())
+    builders.take_out(round, "guests")
+    round_id, contest_id = round.id, contest.id
+
+    def add():
+        session = db.session()
+        found = contests.find_round(session, round_id)
+        offered = round_settings.offered_divisions(
+            session, contest_settings.find_contest(session, contest_id)
+        )
+        session.rollback()
+        return save(found, session.get_one(Account, organizer_id), divisions=tuple(offered.values()))
+
+    session = db.session()
+    contest = contest_settings.find_contest(session, contest_id)
+    settings = contest_settings.settings_of_contest(contest)
+    contest_settings.save_contest(
+        session,
+        contest,
+        replace(settings, divisions=settings.divisions[:2]),
+        seen=1,
+        now=db_now(session),
+        actor_id=organizer_id,
+    )
+    thread, result = builders.in_thread(live_app, add)
+    builders.wait_until_somebody_waits()
+    session.commit()
+    thread.join()
+
+    assert isinstance(result[0], BadInput)
+    assert "bảng thi của cuộc thi này" in result[0].sentence
 
 
 # --- made, cloned, deleted -----------------------------------------------------------------------

@@ -33,6 +33,7 @@ COUNTS = {
     "first": "Kết quả của lượt đầu tiên được tính.",
     "last": "Kết quả của lượt cuối cùng được tính.",
 }
+ONLY_ATTEMPT = "Mỗi người chỉ có một lượt nên mục này chưa có tác dụng."
 FORMULAS = {
     "rate": "theo tỷ lệ người dự thi trên tổng số người của đơn vị",
     "rate_mean": (
@@ -106,6 +107,7 @@ def moment(at: datetime) -> str:
 
 def of_round(settings: RoundSettings, divisions: Sequence[ContestDivision]) -> dict[str, str]:
     """Return the sentences of a round's settings, by setting; `divisions` are those of the contest."""
+    is_once = settings.attempts_allowed == 1
     return {
         "divisions": who({one.division for one in settings.divisions}, divisions),
         "opens_at": f"Người dự thi vào làm bài từ {moment(settings.opens_at)}.",
@@ -121,8 +123,8 @@ def of_round(settings: RoundSettings, divisions: Sequence[ContestDivision]) -> d
             "như nhau với mọi người."
         ),
         "attempts_allowed": attempts(settings),
-        "counts": COUNTS[settings.counts],
-        "cooldown_ms": cooldown(settings.cooldown_ms),
+        "counts": ONLY_ATTEMPT if is_once else COUNTS[settings.counts],
+        "cooldown_ms": ONLY_ATTEMPT if is_once else cooldown(settings.cooldown_ms),
         "is_partial": marking(settings.is_partial),
         "score_shown": score_shown(settings.score_shown),
         "is_leaderboard_live": leaderboard(settings.is_leaderboard_live),

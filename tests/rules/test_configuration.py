@@ -193,6 +193,13 @@ def test_attempts_are_said_with_what_counts_and_how_far_apart():
     assert "Hai lượt cách nhau ít nhất 30 phút" in words
 
 
+def test_of_a_single_attempt_no_sentence_promises_a_next_one():
+    once, twice = (wording.of_round(replace(ROUND, attempts_allowed=count), TWO) for count in (1, 2))
+
+    assert once["counts"] == once["cooldown_ms"] == wording.ONLY_ATTEMPT
+    assert twice["cooldown_ms"] == "Nộp bài xong có thể thi lượt tiếp theo ngay."
+
+
 def test_a_required_item_is_said_without_its_code():
     cells = (Cell("T1", "NB", 1, frozenset({"code:T1-007"})), Cell("T6", "VD", 4))
 

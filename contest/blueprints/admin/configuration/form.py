@@ -70,7 +70,7 @@ class RoundForm(SettingsForm):
     number = WholeField("Số thứ tự", [InputRequired(FILL_IN)])
     divisions = MultiCheckboxField("Bảng dự thi vòng này", choices=[], validate_choice=False)
     opens_at = MomentField("Mở lúc", [InputRequired(FILL_IN)], description="Ví dụ 08:00 ngày 30/11/2026.")
-    closes_at = MomentField("Đóng lúc", [InputRequired(FILL_IN)])
+    closes_at = MomentField("Đóng lúc", [InputRequired(FILL_IN)], description="Ví dụ 22:00 ngày 06/12/2026.")
     duration_ms = WholeField("Thời gian làm bài (phút)", [InputRequired(FILL_IN)])
     grace_ms = WholeField("Chờ bài về máy chủ (giây)", [InputRequired(FILL_IN)])
     attempts_allowed = WholeField("Số lượt thi của mỗi người", [InputRequired(FILL_IN)])
@@ -114,7 +114,7 @@ class RoundForm(SettingsForm):
 
     def validate_divisions(self, field: MultiCheckboxField) -> None:
         """Refuse a round for nobody."""
-        if not field.data:
+        if not {one.value for one in field.choices} & set(field.data or ()):
             raise ValidationError(NO_DIVISION)
 
     def show(self, settings: RoundSettings) -> None:
