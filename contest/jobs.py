@@ -25,6 +25,7 @@ from contest import (
     leaderboards,
     outages,
     pauses,
+    publication_tasks,
     publishing,
     regrading,
     scoring,
@@ -68,9 +69,14 @@ def _regrade(session: Session, task: Task, now: datetime) -> bool:
     return regrading.step(session, task, now, data_key=current_app.config["CONTEST"].data_key)
 
 
+def _publish(session: Session, task: Task, now: datetime) -> bool:
+    return publication_tasks.step(session, task, now, data_key=current_app.config["CONTEST"].data_key)
+
+
 # What each kind of task does in a step.
 STEPS: dict[str, tasks.Step] = {
     regrading.KIND: _regrade,
+    publication_tasks.KIND: _publish,
     certificate_files.KIND: certificate_files.print_some,
 }
 

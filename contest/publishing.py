@@ -145,14 +145,9 @@ def publish(
     """
     leaderboards.take_turn(session, round.id)
     session.refresh(round, with_for_update=True)
-    refuse_while_regrading(session, round.id)
-    before = newest_publication(session, round.id)
-    version = before.version + 1 if before else 1
     kind = "provisional" if approved_by_id is None else "official"
-    if before and not reason:
-        raise Conflict("Bản công bố sau phải nêu lý do.")
-    if before and before.kind == "official" and kind == "provisional":
-        raise Conflict("Đã có kết quả chính thức: sửa thì ra bản chính thức mới, do hai người ký.")
+    before = refuse(session, round, reason=reason, is_official=kind == "official")
+    version = before.version + 1 if before else 1
     if round.complaints_close_at is None:
         round.complaints_close_at = complaints.window_end(now, round.complaint_days)
     if round.ranked_at is None:
@@ -198,6 +193,21 @@ def publish(
         reason=reason,
     )
     return publication
+
+
+def refuse(session: Session, round: Round, *, reason: str, is_official: bool) -> Publication | None:
+    """Return the version that a new one would follow; raise Conflict if none may be published now."""
+    if round.books_closed_at is None:
+        raise Conflict("Cần chốt sổ vòng thi trước khi công bố kết quả.")
+    if waits_for_lot_text(round):
+        raise Conflict("Cần ghi văn bản công khai dùng để bốc thăm trước khi xét giải.")
+    refuse_while_regrading(session, round.id)
+    before = newest_publication(session, round.id)
+    if before and not reason:
+        raise Conflict("Bản công bố sau phải nêu lý do.")
+    if before and before.kind == "official" and not is_official:
+        raise Conflict("Đã có kết quả chính thức: sửa thì ra bản chính thức mới, do hai người ký.")
+    return before
 
 
 def _unit_points(won: Sequence[tuple[Prize, Standing, bool]]) -> Counter[tuple[int, int]]:

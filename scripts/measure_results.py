@@ -144,6 +144,7 @@ def sit(round: Round, division_id: int) -> None:
     people = session.execute(
         text("SELECT a.id, a.draw_id, g.unit_id FROM accounts a JOIN registrations g ON g.account_id = a.id")
     ).all()
+    session.execute(text("SET LOCAL statement_timeout = 0"))
     connection = session.connection().connection.driver_connection
     with connection.cursor().copy(f"COPY attempts ({COLUMNS}) FROM STDIN") as copy:
         for person in people:

@@ -22,6 +22,7 @@ from contest import (
     accounts,
     attempts,
     bank,
+    certificates,
     complaints,
     contests,
     headcounts,
@@ -430,3 +431,4 @@ def _make_official(demo: _Demo, round: Round, organizer: Account, approver: Acco
     signed_at = min(demo.now, closes_at + timedelta(hours=9))
     proposals.accept(session, proposal.id, actor_id=approver.id, now=signed_at)
     official_results.publish(session, proposal, data_key=data_key, now=signed_at)
+    certificates.issue(session, round, now=signed_at, actor_id=organizer.id)
