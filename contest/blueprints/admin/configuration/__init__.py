@@ -20,15 +20,17 @@ from contest import (
 )
 from contest.blueprints.admin.configuration.form import (
     DivisionForm,
-    Paper,
     PrizeRow,
     RoundForm,
-    codes,
     prizes_of,
-    shown_paper,
     shown_prizes,
-    typed_paper,
     typed_prizes,
+)
+from contest.blueprints.admin.configuration.paper import (
+    barred_codes,
+    counts,
+    shown_paper,
+    typed_paper,
     with_blank_rows,
 )
 from contest.clock import db_now
@@ -46,7 +48,7 @@ from contest.rules.configuration import (
 from contest.rules.explaining import CRITERIA_IN_WORDS
 from contest.saved_changes import ChangedMeanwhile
 from contest.security import new_round_seed
-from question_bank.draw import Cell, PoolItem, shortfalls
+from question_bank.draw import shortfalls
 from question_bank.items import LEVELS, TOPICS
 from question_bank.text import clean_text
 
@@ -154,7 +156,7 @@ def edit_division(round_id: int, division: str) -> ResponseReturnValue:
     else:
         paper = typed_paper(request.form)
         cells = paper.cells(places)
-        settings = replace(form.settings(present), specification=cells, barred=_barred(paper))
+        settings = replace(form.settings(present), specification=cells, barred=barred_codes(paper))
     seen, told = _seen(round), ""
     if is_valid and not paper.problems and "preview" not in request.form:
         saved = _save(round, _with_division(whole_round, settings))
@@ -173,7 +175,7 @@ def edit_division(round_id: int, division: str) -> ResponseReturnValue:
         paper=paper if request.method == "GET" else with_blank_rows(paper),
         asked=asked,
         sentences=wording.of_division(settings, contest_settings.settings_of(asked.division)),
-        counts=_counts(pool, settings.specification, paper),
+        counts=counts(pool, settings.specification, paper),
         lacking=readiness.lacks(shortfalls(pool, settings.specification)),
         criteria=CRITERIA_IN_WORDS,
         topics=TOPICS,
@@ -193,35 +195,9 @@ def _asked(round: Round, code: str) -> RoundDivision:
     return asked
 
 
-def _barred(paper: Paper) -> tuple[str, ...]:
-    barred = codes(paper.barred)
-    both = sorted(set(barred) & set(codes(paper.required)))
-    if both:
-        paper.problems["barred"] = f"Câu {', '.join(both)} vừa bắt buộc vừa bị loại."
-    return tuple(sorted(barred))
-
-
 def _with_division(settings: RoundSettings, changed: DivisionSettings) -> RoundSettings:
     divisions = (changed if one.division == changed.division else one for one in settings.divisions)
     return replace(settings, divisions=tuple(divisions))
-
-
-@dataclass(frozen=True)
-class CellCount:
-    """What the bank has for a cell, and whether that is too little."""
-
-    has: int
-    is_short: bool
-
-
-def _counts(pool: Sequence[PoolItem], cells: Sequence[Cell], paper: Paper) -> dict[str, CellCount]:
-    """Return what the bank has for each box of the matrix and each further cell, by the box's name."""
-    short = {cell for cell, _ in shortfalls(pool, cells)}
-    boxes = {f"n-{topic}-{level}": Cell(topic, level, 0) for topic in TOPICS for level in LEVELS}
-    return {
-        name: CellCount(sum(cell.takes(item) for item in pool), cell in short)
-        for name, cell in (boxes | paper.placed).items()
-    }
 
 
 # --- prizes --------------------------------------------------------------------------------------

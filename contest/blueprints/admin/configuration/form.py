@@ -24,14 +24,12 @@ from contest.rules.configuration import (
 )
 from contest.rules.explaining import CRITERIA_IN_WORDS
 from contest.rules.prediction import COUNTED
-from question_bank.draw import REQUIRED, Cell, required_code
-from question_bank.items import LEVELS, TOPICS
 from question_bank.text import clean_text
 
 SECOND_MS = 1000
-BLANK_CELLS, BLANK_PRIZES = 3, 4
+BLANK_PRIZES = 4
 MOST_ROWS = 60
-LONGEST_TAG, LONGEST_TYPED = 40, 300
+LONGEST_TYPED = 300
 FILL_IN = "Bạn hãy điền mục này."
 CHOOSE = "Bạn hãy chọn trong danh sách."
 
@@ -108,13 +106,14 @@ class RoundForm(SettingsForm):
 
     def offer(self, divisions: Sequence[ContestDivision]) -> None:
         """Make the boxes of the contest's divisions."""
+        self.codes = {one.code for one in divisions}
         self.divisions.choices = [SelectChoice(one.code, one.name) for one in divisions]
         # One of the boxes, not each of them: that is why no InputRequired says it.
         self.divisions.flags.required = True
 
     def validate_divisions(self, field: MultiCheckboxField) -> None:
         """Refuse a round for nobody."""
-        if not {one.value for one in field.choices} & set(field.data or ()):
+        if not self.codes & set(field.data or ()):
             raise ValidationError(NO_DIVISION)
 
     def show(self, settings: RoundSettings) -> None:
@@ -212,116 +211,6 @@ class DivisionForm(SettingsForm):
 
 for _name, _words in CRITERIA_IN_WORDS.items():
     setattr(DivisionForm, f"chain_{_name}", WholeField(f"Thứ tự: ai {_words}"))
-
-
-# --- the paper -----------------------------------------------------------------------------------
-
-
-@dataclass
-class Paper:
-    """The specification editor as typed: the matrix, cells with tags, required and barred items."""
-
-    matrix: dict[str, str] = field(default_factory=dict)
-    rows: list[dict[str, str]] = field(default_factory=list)
-    required: str = ""
-    barred: str = ""
-    # The cells by the box that they are typed in.
-    placed: dict[str, Cell] = field(default_factory=dict)
-    # What is wrong, by the name of the box.
-    problems: dict[str, str] = field(default_factory=dict)
-
-    def cells(self, items: Mapping[str, tuple[str, str]]) -> tuple[Cell, ...]:
-        """Return the cells: required items first, then those with tags, then the matrix.
-
-        `items` gives topic and level of each code that could be used.
-        """
-        found = []
-        for code in codes(self.required):
-            if code in items:
-                found.append(Cell(*items[code], 1, frozenset({REQUIRED + code})))
-            else:
-                self.problems["required"] = (
-                    f"Câu {code[:LONGEST_TAG]} không dùng được cho bảng này ở vòng này."
-                )
-        for place, row in enumerate(self.rows):
-            count = self._number(f"cell-{place}", row["count"])
-            if count is None and not row["tags"]:
-                continue
-            if row["topic"] not in TOPICS or row["level"] not in LEVELS or not count:
-                self.problems.setdefault(f"cell-{place}", "Bạn hãy chọn chủ đề, mức độ và ghi số câu.")
-                continue
-            cell = Cell(row["topic"], row["level"], count, frozenset(_tags(row["tags"])))
-            self.placed[f"cell-{place}"] = cell
-            found.append(cell)
-        for topic in TOPICS:
-            for level in LEVELS:
-                count = self._number(f"n-{topic}-{level}", self.matrix.get(f"n-{topic}-{level}", ""))
-                if count:
-                    self.placed[f"n-{topic}-{level}"] = Cell(topic, level, count)
-                    found.append(Cell(topic, level, count))
-        return tuple(found)
-
-    def _number(self, box: str, typed: str) -> int | None:
-        try:
-            return whole(typed)
-        except ValueError as error:
-            self.problems[box] = str(error)
-            return None
-
-
-def shown_paper(settings: DivisionSettings) -> Paper:
-    """Return the editor with a specification in it."""
-    paper = Paper(barred="\n".join(settings.barred))
-    required = [code for cell in settings.specification if (code := required_code(cell))]
-    paper.required = "\n".join(required)
-    for cell in settings.specification:
-        name = f"n-{cell.topic}-{cell.level}"
-        if required_code(cell):
-            continue
-        if cell.tags or name in paper.matrix:
-            tags = ", ".join(sorted(cell.tags))
-            row = {"topic": cell.topic, "level": cell.level, "count": str(cell.count), "tags": tags}
-            paper.rows.append(row)
-        else:
-            paper.matrix[name] = str(cell.count)
-    return with_blank_rows(paper)
-
-
-def typed_paper(given: MultiDict[str, str]) -> Paper:
-    """Return the editor as it was sent."""
-    paper = Paper(required=given.get("required", "")[:4000], barred=given.get("barred", "")[:4000])
-    for topic in TOPICS:
-        for level in LEVELS:
-            name = f"n-{topic}-{level}"
-            paper.matrix[name] = clean_text(given.get(name, ""))[:10]
-    for place in range(MOST_ROWS):
-        if f"cell-{place}-topic" not in given:
-            break
-        paper.rows.append(
-            {
-                name: clean_text(given.get(f"cell-{place}-{name}", ""))[:200]
-                for name in ("topic", "level", "count", "tags")
-            }
-        )
-    return paper
-
-
-def with_blank_rows(paper: Paper) -> Paper:
-    """Add rows to write further cells in."""
-    blank = {"topic": "", "level": "", "count": "", "tags": ""}
-    paper.rows += [dict(blank) for _ in range(BLANK_CELLS)]
-    return paper
-
-
-def codes(text: str) -> list[str]:
-    """Return the codes in a box, apart by blanks, commas or lines, each once."""
-    return list(dict.fromkeys(clean_text(text.replace(",", " ").replace(";", " ")).split()))
-
-
-def _tags(text: str) -> list[str]:
-    """Return typed tags; the one that requires an item is made from its code alone."""
-    tags = [clean_text(tag)[:LONGEST_TAG] for tag in text.split(",")]
-    return [tag for tag in tags if tag and not tag.startswith(REQUIRED)]
 
 
 # --- prizes --------------------------------------------------------------------------------------
