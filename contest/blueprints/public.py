@@ -238,7 +238,7 @@ def _who(contest: Contest, asked: Mapping[int, Sequence[RoundDivision]]) -> dict
     return {
         round.id: wording.who({one.division.code for one in asked[round.id]}, divisions)
         for round in contest.rounds
-        if len(asked[round.id]) < len(divisions)
+        if 0 < len(asked[round.id]) < len(divisions)
     }
 
 
