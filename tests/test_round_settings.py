@@ -1,15 +1,18 @@
 """A round is set up, saved by who has seen it, cloned, deleted; opened, nothing of it changes."""
 
 import hashlib
+import json
 import threading
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from contest import contest_settings, contests, leaderboards, public_texts, publishing, round_settings
+from contest.cli import main
 from contest.clock import db_now
 from contest.errors import BadInput, Conflict
 from contest.extensions import db
@@ -532,3 +535,22 @@ def test_a_commitment_is_made_once(round, session):
     commit(round, b"b" * 32)
 
     assert round.seed_commitment == first
+
+
+def test_the_list_on_the_command_line_names_the_divisions(live_app, monkeypatch):
+    settings = live_app.config["CONTEST"]
+    monkeypatch.setenv("CONTEST_ENV", "test")
+    for name in ("database_url", "redis_url", "secret_key", "data_key", "data_dir"):
+        monkeypatch.setenv(f"CONTEST_{name.upper()}", str(getattr(settings, name)))
+    contest = builders.make_contest()
+    builders.make_round(contest, opens_in=timedelta(days=2))
+    builders.take_out(builders.make_round(contest, opens_in=timedelta(days=9), prizes=()), "citizens")
+
+    as_json = CliRunner().invoke(main, ["round", "list", "--json"])
+    as_text = CliRunner().invoke(main, ["round", "list"])
+
+    assert [row["divisions"] for row in json.loads(as_json.stdout)] == [
+        ["officials", "citizens"],
+        ["officials"],
+    ]
+    assert as_text.stdout.splitlines()[-1].endswith("Vòng thử (officials)")
