@@ -237,6 +237,12 @@ def make_round(
     return round
 
 
+def take_out(round: Round, code: str) -> None:
+    """Leave a division out of a round that is not opened and has no prize for it."""
+    db.session.delete(next(one for one in round.divisions if one.division.code == code))
+    db.session.commit()
+
+
 def lock_headcounts(contest: Contest) -> None:
     """Lock the contest's headcounts, without a digest: tests give units headcounts when they need them."""
     if contest.headcounts_locked_at is None:

@@ -11,7 +11,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 from werkzeug import Response
 
-from contest import books, contests, dashboards, headcounts, pools, readiness, round_settings
+from contest import (
+    books,
+    contest_settings,
+    contests,
+    dashboards,
+    headcounts,
+    pools,
+    readiness,
+    round_settings,
+)
 from contest.clock import db_now
 from contest.contests import Phase
 from contest.extensions import db
@@ -51,7 +60,10 @@ def show(round_id: int) -> ResponseReturnValue:
         headcounts=headcounts.known(session, [asked.division for asked in round.divisions]),
         history=_history(round),
         changed=wording.changed,
-        sentences=wording.of_round(round_settings.settings_of_round(session, round)),
+        sentences=wording.of_round(
+            round_settings.settings_of_round(session, round),
+            contest_settings.settings_of_contest(round.contest).divisions,
+        ),
         pools=_frozen(round),
         prizes=session.scalars(
             select(Prize)
