@@ -33,18 +33,26 @@ def add_drafts(
     session: Session, items: Iterable[Item], *, author_id: int, now: datetime
 ) -> list[ItemVersion]:
     """Add new items as drafts of their first version; codes that are there already are left alone."""
+    contents = ((item.code, content_of(item)) for item in items)
+    return add_contents(session, contents, author_id=author_id, now=now)
+
+
+def add_contents(
+    session: Session, contents: Iterable[tuple[str, Mapping[str, Any]]], *, author_id: int, now: datetime
+) -> list[ItemVersion]:
+    """Add codes with contents as drafts of their first version; codes that are there are left alone."""
     known = set(session.scalars(select(BankItem.code)))
     drafts = []
-    for item in items:
-        if item.code not in known:
-            known.add(item.code)
+    for code, content in contents:
+        if code not in known:
+            known.add(code)
             version = ItemVersion(
-                item=BankItem(code=item.code),
+                item=BankItem(code=code),
                 number=1,
                 author_id=author_id,
                 author_ids=[author_id],
                 created_at=now,
-                **_content(session, item),
+                **_columns(session, code, content),
             )
             session.add(version)
             drafts.append(version)
@@ -68,7 +76,7 @@ def edit(session: Session, code: str, item: Item, *, author_id: int, now: dateti
             author_id=author_id,
             author_ids=[author_id],
             created_at=now,
-            **_content(session, item),
+            **_columns(session, code, content_of(item)),
         )
         session.add(version)
     else:
@@ -76,21 +84,21 @@ def edit(session: Session, code: str, item: Item, *, author_id: int, now: dateti
         version.author_id = author_id
         version.author_ids = list(dict.fromkeys([*version.author_ids, author_id]))
         version.reviewed_by_id = version.reviewed_at = version.returned_reason = None
-        for name, value in _content(session, item).items():
+        for name, value in _columns(session, code, content_of(item)).items():
             setattr(version, name, value)
     session.flush()
     return version
 
 
-def _content(session: Session, item: Item) -> dict[str, Any]:
-    """Return what an item's content fills of a version, cleaned."""
+def content_of(item: Item) -> dict[str, Any]:
+    """Return what an item's content fills of a version, cleaned; the code is not yet in it."""
     stem = clean_html(item.stem)
     options = [{"text": clean_html(option.text), "is_pinned": option.is_pinned} for option in item.options]
-    texts = [stem, *(str(option["text"]) for option in options)]
+    texts = [text_of_html(text) for text in (stem, *(str(option["text"]) for option in options))]
     return {
         "kind": item.kind,
         "stem": stem,
-        "picture": pictures.keep(session, item.picture) if item.picture else None,
+        "picture": item.picture,
         "picture_alt": clean_text(item.picture_alt),
         "options": options,
         "key": sorted(item.key),
@@ -103,20 +111,16 @@ def _content(session: Session, item: Item) -> dict[str, Any]:
         "legal_article": clean_text(item.legal_article),
         "valid_from": item.valid_from,
         "valid_to": item.valid_to,
-        "search_text": fold(
-            " ".join(
-                [
-                    item.code,
-                    *map(text_of_html, texts),
-                    item.picture_alt,
-                    item.legal_document,
-                    item.legal_article,
-                ]
-            )
-        ),
-        "fingerprint": fingerprint(
-            text_of_html(texts[0]), [text_of_html(text) for text in texts[1:]], item.picture
-        ),
+        "search_text": fold(" ".join([*texts, item.picture_alt, item.legal_document, item.legal_article])),
+        "fingerprint": fingerprint(texts[0], texts[1:], item.picture),
+    }
+
+
+def _columns(session: Session, code: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **content,
+        "picture": pictures.keep(session, content["picture"]) if content["picture"] else None,
+        "search_text": f"{fold(code)} {content['search_text']}",
     }
 
 

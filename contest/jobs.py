@@ -22,6 +22,7 @@ from contest import (
     contest_standings,
     contests,
     deadlines,
+    duplicates,
     leaderboards,
     outages,
     pauses,
@@ -72,6 +73,7 @@ def _regrade(session: Session, task: Task, now: datetime) -> bool:
 STEPS: dict[str, tasks.Step] = {
     regrading.KIND: _regrade,
     certificate_files.KIND: certificate_files.print_some,
+    duplicates.KIND: duplicates.look,
 }
 
 

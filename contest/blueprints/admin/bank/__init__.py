@@ -11,7 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 from werkzeug import Response
 
-from contest import analyses, bank
+from contest import analyses, bank, jobs, tasks
+from contest import duplicates as alike
 from contest.blueprints.admin.bank.form import ItemForm
 from contest.blueprints.admin.bank.frame import (
     LEVEL_NAMES,
@@ -23,6 +24,7 @@ from contest.blueprints.admin.bank.frame import (
     filters_of,
     names_by_code,
     page_of,
+    sides_of,
 )
 from contest.clock import LOCAL_ZONE, db_now
 from contest.errors import Conflict, NotThere
@@ -112,6 +114,48 @@ def retire() -> ResponseReturnValue:
     if "item" in request.form:
         return redirect(url_for("admin_bank.show", code=found[0].item.code), 303)
     return redirect(url_for("admin_bank.index", **as_arguments(filters_of(request.form))), 303)
+
+
+# --- questions that read alike --------------------------------------------------------------------
+
+
+@bp.get("/bank/duplicates")
+def duplicates() -> ResponseReturnValue:
+    """Show the pairs of items that the last search found alike, side by side."""
+    session = db.session()
+    task = alike.last_search(session)
+    number = request.args.get("page", 1, type=int)
+    return render_template(
+        "admin/bank/duplicates.html",
+        last=task,
+        newest=tasks.newest(session, alike.KIND, alike.SUBJECT),
+        page=alike.page_of_pairs(session, task, number=number) if task else None,
+        sides=sides_of,
+        **bank_frame(),
+    )
+
+
+@bp.post("/bank/duplicates/search")
+def search_duplicates() -> ResponseReturnValue:
+    """Have the whole bank searched, and lead to how far that is."""
+    session = db.session()
+    task = alike.order(session, now=db_now(session), actor_id=current_user.id)
+    db.session.commit()
+    jobs.ring_for_tasks()
+    return redirect(url_for("admin_tasks.show", task_id=task.id), 303)
+
+
+@bp.post("/bank/duplicates/distinctions")
+def tell_apart() -> ResponseReturnValue:
+    """Note that two items are different questions, so that nobody is shown them together again."""
+    session = db.session()
+    codes = request.form.get("first", ""), request.form.get("second", "")
+    seen = request.form.get("first_seen", ""), request.form.get("second_seen", "")
+    alike.tell_apart(session, codes, seen, actor_id=current_user.id, now=db_now(session))
+    db.session.commit()
+    flash(f"Đã ghi nhận {codes[0]} và {codes[1]} là hai câu khác nhau.", "success")
+    page = request.form.get("page", 1, type=int)
+    return redirect(url_for("admin_bank.duplicates", page=page), 303)
 
 
 # --- one item ------------------------------------------------------------------------------------

@@ -13,8 +13,9 @@ from contest.clock import db_now
 from contest.extensions import db
 from contest.leaderboards import Page
 from contest.models import Division, ItemVersion
+from question_bank.differences import Side, side_by_side
 from question_bank.formats.markup import text_of_html
-from question_bank.items import LEVELS, TOPICS
+from question_bank.items import LEVELS, TOPICS, Item
 from question_bank.text import clean_text
 
 PAGE_SIZE = 50
@@ -74,6 +75,7 @@ def bank_frame() -> dict[str, Any]:
         "kinds": KIND_NAMES,
         "item_states": STATES,
         "state_of": bank.state_of,
+        "item_of": bank.item_of,
         "plain": text_of_html,
         "html": _html,
         "letters": LETTERS,
@@ -83,6 +85,11 @@ def bank_frame() -> dict[str, Any]:
 def names_by_code() -> dict[str, str]:
     """Return what kinds, levels and divisions are called, by code."""
     return {**KIND_NAMES, **LEVEL_NAMES, **division_names()}
+
+
+def sides_of(first: Item, second: Item) -> list[Side]:
+    """Return two items part by part, beside each other."""
+    return list(side_by_side(first, second, names_by_code()))
 
 
 def _html(cleaned: str) -> Markup:
