@@ -6,12 +6,12 @@ version never changes (the database refuses): to edit it is to draft its next ve
 
 import hashlib
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session, contains_eager, selectinload
+from sqlalchemy import Select, func, insert, select
+from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
 
 from contest import audit, pictures
 from contest.errors import BadInput, Conflict, NotThere
@@ -33,31 +33,39 @@ def add_drafts(
     session: Session, items: Iterable[Item], *, author_id: int, now: datetime
 ) -> list[ItemVersion]:
     """Add new items as drafts of their first version; codes that are there already are left alone."""
-    contents = ((item.code, content_of(item)) for item in items)
-    return add_contents(session, contents, author_id=author_id, now=now)
+    contents = [(item.code, content_of(item)) for item in items]
+    ids = add_contents(session, contents, author_id=author_id, now=now)
+    added = select(ItemVersion).where(ItemVersion.item_id.in_(ids)).order_by(ItemVersion.item_id)
+    return list(session.scalars(added.options(joinedload(ItemVersion.item))))
 
 
 def add_contents(
     session: Session, contents: Iterable[tuple[str, Mapping[str, Any]]], *, author_id: int, now: datetime
-) -> list[ItemVersion]:
-    """Add codes with contents as drafts of their first version; codes that are there are left alone."""
+) -> Sequence[int]:
+    """Add contents under new codes as drafts; codes that are there are left alone. Return the items' ids.
+
+    In few statements, however many they are.
+    """
     known = set(session.scalars(select(BankItem.code)))
-    drafts = []
+    new: dict[str, Mapping[str, Any]] = {}
     for code, content in contents:
         if code not in known:
-            known.add(code)
-            version = ItemVersion(
-                item=BankItem(code=code),
-                number=1,
-                author_id=author_id,
-                author_ids=[author_id],
-                created_at=now,
-                **_columns(session, code, content),
-            )
-            session.add(version)
-            drafts.append(version)
-    session.flush()
-    return drafts
+            new.setdefault(code, content)
+    if not new:
+        return []
+    ids = session.scalars(
+        insert(BankItem).returning(BankItem.id, sort_by_parameter_order=True), [{"code": code} for code in new]
+    ).all()
+    signed = {"number": 1, "author_id": author_id, "author_ids": [author_id], "created_at": now}
+    rows = [
+        {"item_id": id, **signed, **_columns(session, code, content)}
+        for id, (code, content) in zip(ids, new.items(), strict=True)
+    ]
+    for row in rows:
+        picture = row.pop("picture")
+        row["picture_sha256"] = picture.sha256 if picture else None
+    session.execute(insert(ItemVersion), rows)
+    return ids
 
 
 def edit(session: Session, code: str, item: Item, *, author_id: int, now: datetime) -> ItemVersion:
