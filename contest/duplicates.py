@@ -41,7 +41,7 @@ class Pair:
 # --- comparing -----------------------------------------------------------------------------------
 
 
-def stems(session: Session) -> Sequence[Row[Any]]:
+def stems(session: Session) -> Sequence[Row[int, str, str]]:
     """Return item id, stem and fingerprint of all that is not retired, in the order of item ids."""
     newest = _newest_in_use().order_by(ItemVersion.item_id)
     return session.execute(
@@ -101,7 +101,7 @@ def order(session: Session, *, now: datetime, actor_id: int) -> Task:
     return tasks.add(session, KIND, SUBJECT, title="Tìm câu hỏi gần giống nhau", actor_id=actor_id, now=now)
 
 
-def look(session: Session, task: Task, now: datetime) -> bool:  # noqa: ARG001
+def look(session: Session, task: Task, now: datetime) -> bool:
     """Compare the next items with all before them; return whether they were the last. A step of a task."""
     rows = stems(session)
     since = bisect_right(rows, task.result.get("after", 0), key=lambda row: row.item_id)
@@ -124,7 +124,7 @@ def look(session: Session, task: Task, now: datetime) -> bool:  # noqa: ARG001
     return True
 
 
-def _row(task: Task, rows: Sequence[Row[Any]], found: NearDuplicate) -> dict[str, Any]:
+def _row(task: Task, rows: Sequence[Row[int, str, str]], found: NearDuplicate) -> dict[str, Any]:
     first, second = rows[found.first], rows[found.second]
     return {
         "task_id": task.id,
@@ -174,7 +174,9 @@ def page_of_pairs(session: Session, task: Task, *, number: int) -> Page[Pair]:
             ),
         )
     )
-    total = session.scalar(select(func.count()).select_from(query.with_only_columns(first.id).subquery())) or 0
+    total = (
+        session.scalar(select(func.count()).select_from(query.with_only_columns(first.id).subquery())) or 0
+    )
     pages = max(1, -(-total // PAGE_SIZE))
     number = min(max(1, number), pages)
     items = aliased(BankItem), aliased(BankItem)

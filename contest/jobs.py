@@ -23,6 +23,7 @@ from contest import (
     contests,
     deadlines,
     duplicates,
+    import_tasks,
     leaderboards,
     outages,
     pauses,
@@ -74,6 +75,8 @@ STEPS: dict[str, tasks.Step] = {
     regrading.KIND: _regrade,
     certificate_files.KIND: certificate_files.print_some,
     duplicates.KIND: duplicates.look,
+    import_tasks.READING: import_tasks.read_some,
+    import_tasks.APPLICATION: import_tasks.apply_some,
 }
 
 

@@ -95,6 +95,7 @@ POLICIES: dict[str, Policy] = {
     "admin_imports.new": replace(_author, largest_body=5 * 1024 * 1024),
     "admin_imports.show": _staff,
     "admin_imports.apply": _author,
+    "admin_imports.read_again": _author,
     "admin_corrections.index": _staff,
     "admin_corrections.new": _organizer,
     "admin_corrections.propose": _organizer,

@@ -18,7 +18,7 @@ PINNED = " (giữ vị trí)"
 
 @dataclass(frozen=True)
 class Piece:
-    """Some words that stayed ("same"), went ("removed") or came ("added"); or that one of two has as its "own"."""
+    """Some words that stayed ("same"), went ("removed") or came ("added"), or that one of two has ("own")."""
 
     kind: str
     text: str

@@ -89,8 +89,7 @@ def near_duplicates(
     alike = (
         NearDuplicate(first, second, round(score, 3))
         for first, second in _candidate_pairs(bags, repeated, threshold, since)
-        if (first, second) not in apart
-        and (score := _similarity(bags[first], bags[second])) >= threshold
+        if (first, second) not in apart and (score := _similarity(bags[first], bags[second])) >= threshold
     )
     return nsmallest(
         MOST_PAIRS, chain(same, alike), key=lambda pair: (-pair.similarity, pair.first, pair.second)

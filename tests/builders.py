@@ -169,7 +169,9 @@ def fill_bank(size: int) -> list[str]:
             *rest, last = items[-1].stem.split()
             stem = [last, *rest]
         options = tuple(replace(one, text=f"{one.text} {place}") for one in model.options)
-        items.append(replace(model, code=f"{model.topic}-{place + 1:05d}", stem=" ".join(stem), options=options))
+        items.append(
+            replace(model, code=f"{model.topic}-{place + 1:05d}", stem=" ".join(stem), options=options)
+        )
     bank.add_drafts(db.session(), items, author_id=make_staff().id, now=db_now(db.session()))
     db.session.commit()
     return [item.stem for item in items]

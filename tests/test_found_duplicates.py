@@ -143,9 +143,7 @@ def test_retired_items_are_left_out_and_pairs_go_when_a_text_changes(author, two
     task = duplicates.last_search(db.session())
     assert pairs(task) == [("T2-900", "T2-901")]
 
-    bank.edit(
-        db.session(), "T2-900", changed(two[0], stem="Câu khác hẳn?"), author_id=author.id, now=now()
-    )
+    bank.edit(db.session(), "T2-900", changed(two[0], stem="Câu khác hẳn?"), author_id=author.id, now=now())
     assert pairs(task) == []
     assert pairs(search(author)) == []
 
@@ -172,17 +170,13 @@ def test_what_was_told_apart_is_not_shown_again_until_a_text_changes(author, two
     # Another explanation changes neither text.
     bank.edit(db.session(), "T2-900", changed(two[0], explanation="Khác."), author_id=author.id, now=now())
     assert pairs(search(author)) == []
-    bank.edit(
-        db.session(), "T2-900", changed(two[0], stem=f"Hỏi: {AGE}"), author_id=author.id, now=now()
-    )
+    bank.edit(db.session(), "T2-900", changed(two[0], stem=f"Hỏi: {AGE}"), author_id=author.id, now=now())
     assert pairs(search(author)) == [("T2-900", "T2-901")]
 
 
 def test_who_saw_another_text_is_asked_to_read_again(author, two):
     seen = fingerprints("T2-900", "T2-901")
-    bank.edit(
-        db.session(), "T2-900", changed(two[0], stem=f"Hỏi: {AGE}"), author_id=author.id, now=now()
-    )
+    bank.edit(db.session(), "T2-900", changed(two[0], stem=f"Hỏi: {AGE}"), author_id=author.id, now=now())
     with pytest.raises(Conflict, match="vừa được sửa"):
         duplicates.tell_apart(db.session(), ("T2-900", "T2-901"), seen, actor_id=author.id, now=now())
 
@@ -316,7 +310,7 @@ def test_twenty_thousand_items_are_searched_in_time(live_app):
     """Of the demo bank's words, one in twenty of them another in other order; under 30 s is promised."""
     t0 = time.perf_counter()
     stems = builders.fill_bank(20_000)
-    print('FILL', time.perf_counter() - t0)
+    print("FILL", time.perf_counter() - t0)
     copies = len(stems) // 20
     author_id = db.session.scalar(select(ItemVersion.author_id).limit(1))
     db.session.commit()
@@ -330,5 +324,5 @@ def test_twenty_thousand_items_are_searched_in_time(live_app):
     db.session.refresh(task)
     assert (task.error, task.done) == (None, 20_000)
     assert duplicates.page_of_pairs(db.session(), task, number=1).total > 0.9 * copies
-    print('TOOK', took)
+    print("TOOK", took)
     assert took < 30
