@@ -27,12 +27,13 @@ from tests.visiting import visit
 HEAD = "Chủ đề;Mức độ;Câu hỏi;A;B;Đáp án;Căn cứ;Giải thích\n"
 DEFAULTS = Defaults(divisions=("citizens", "officials"))
 COUNT = import_tasks.LARGE_COUNT + 1
-UNLIKE = "an binh cam dao em gio hoa khoa lan mai nga oanh phu quang son tam uyen vinh xuan yen".split()
+NAMES = "an binh cam dao em gio hoa khoa lan mai nga oanh phu quang son tam uyen vinh xuan yen"
 
 
 def row(place, key="A", topic="T1"):
     """A question that reads like no other one."""
-    own = [UNLIKE[place // 20**power % 20] + "xyzt"[power] for power in range(4)]
+    names = NAMES.split()
+    own = [names[place // 20**power % 20] + "xyzt"[power] for power in range(4)]
     return f"{topic};NB;{' '.join(own)} số {place}?;Phương án {place};Khác;{key};Luật số {place};Vì thế.\n"
 
 
@@ -399,10 +400,9 @@ def test_two_files_of_the_same_items_at_once_add_them_once(live_app):
     db.session.commit()
 
     def apply(import_id):
-        outcome = imports.apply(
+        return imports.apply(
             db.session(), db.session.get_one(BankImport, import_id), DEFAULTS, actor_id=author_id, now=now()
         )
-        return outcome
 
     def second():
         outcome = apply(ids[1])

@@ -10,7 +10,7 @@ import click
 from flask import current_app
 from sqlalchemy import select
 
-from contest import accounts, analyses, bank, draw_trials, duplicates, imports
+from contest import accounts, analyses, bank, draw_trials, duplicates, imports, leaderboards
 from contest.cli import with_app
 from contest.cli.rounds import find_round
 from contest.clock import db_now
@@ -66,6 +66,7 @@ def import_(
     Stores nothing and exits with 1 if some have errors, unless these are accepted.
     """
     session, content = db.session(), file.read_bytes()
+    session.execute(leaderboards.PATIENCE)
     defaults = imports.Defaults(topic or "", level or "", tuple(divisions.split(",")), without_near)
     planned = imports.plan(session, file.name, content, defaults)
     errors = [problem for problem in planned.problems if problem.severity == "error"]
@@ -116,6 +117,7 @@ def _near(pair: NearPair, codes: Mapping[int, str]) -> dict[str, Any]:
 def duplicates_(as_json: bool) -> None:
     """Show which items of the whole bank read alike and were not told apart, the most alike first."""
     session = db.session()
+    session.execute(leaderboards.PATIENCE)
     count, pairs = duplicates.search(session)
     if as_json:
         told = [{"first": first, "second": second, "similarity": alike} for first, second, alike in pairs]
