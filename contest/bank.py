@@ -10,12 +10,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, insert, select
-from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
+from sqlalchemy import ColumnElement, Select, exists, func, insert, select
+from sqlalchemy.orm import Session, aliased, contains_eager, joinedload, selectinload
 
 from contest import audit, pictures
 from contest.errors import BadInput, Conflict, NotThere
-from contest.models import Account, BankItem, ItemVersion
+from contest.models import Account, AuditEvent, BankItem, ItemVersion
 from contest.models import Picture as StoredPicture
 from question_bank.formats.markup import text_of_html
 from question_bank.items import Item, Option, Picture, problems_before_approval, problems_of
@@ -232,13 +232,15 @@ def retire(
     """Take approved versions out of use, with a reason; return how many were in use."""
     if not reason:
         raise Conflict("Bạn cần ghi lý do ngừng dùng.")
-    retired = 0
-    for version in versions:
-        if version.approved_at is not None and version.retired_at is None:
-            version.retired_by_id, version.retired_at, version.retire_reason = actor_id, now, reason
-            _record(session, "item.retire", version, actor_id=actor_id, now=now, reason=reason)
-            retired += 1
-    return retired
+    used = [one for one in versions if one.approved_at is not None and one.retired_at is None]
+    for version in used:
+        version.retired_by_id, version.retired_at, version.retire_reason = actor_id, now, reason
+    session.flush()
+    audit.chain(
+        session,
+        [_event("item.retire", version, actor_id=actor_id, now=now, reason=reason) for version in used],
+    )
+    return len(used)
 
 
 def refuse_if_changed(version: ItemVersion, seen: str) -> None:
@@ -261,11 +263,14 @@ def _record(
     session: Session, action: str, version: ItemVersion, *, actor_id: int, now: datetime, reason: str = ""
 ) -> None:
     session.flush()
-    audit.record(
-        session,
-        action,
-        f"item/{version.item.code}/{version.number}",
-        now=now,
+    audit.chain(session, [_event(action, version, actor_id=actor_id, now=now, reason=reason)])
+
+
+def _event(action: str, version: ItemVersion, *, actor_id: int, now: datetime, reason: str) -> AuditEvent:
+    return AuditEvent(
+        action=action,
+        subject=f"item/{version.item.code}/{version.number}",
+        at=now,
         actor_id=actor_id,
         after={"fingerprint": version.fingerprint, "key": version.key},
         reason=reason,
@@ -322,28 +327,79 @@ def newest_versions(
 
     What is in use or retired is the newest approved version, though a draft may follow it.
     """
-    numbers = select(ItemVersion.item_id, func.max(ItemVersion.number).label("number"))
-    if state in ("approved", "retired"):
-        numbers = numbers.where(ItemVersion.approved_at.is_not(None))
-    newest = numbers.group_by(ItemVersion.item_id).subquery()
+    is_shown = is_newest_approved() if state in ("approved", "retired") else is_newest()
     query = (
         select(ItemVersion)
-        .join(newest, (newest.c.item_id == ItemVersion.item_id) & (newest.c.number == ItemVersion.number))
+        .where(is_shown)
         .join(ItemVersion.item)
         .options(contains_eager(ItemVersion.item), selectinload(ItemVersion.author))
         .order_by(func.length(func.split_part(BankItem.code, "-", 1)), BankItem.code)
     )
-    for word in fold(clean_text(words)).split():
-        query = query.where(ItemVersion.search_text.contains(word, autoescape=True))
-    if topic:
-        query = query.where(ItemVersion.topic == topic)
-    if level:
-        query = query.where(ItemVersion.level == level)
-    if division:
-        query = query.where(ItemVersion.divisions.contains([division]))
-    if tag:
-        query = query.where(ItemVersion.tags.contains([tag]))
+    query = query.where(*_fitting(words=words, topic=topic, level=level, division=division, tag=tag))
     return query.where(_in_state(state)) if state in STATES else query
+
+
+def counts_by_state(
+    session: Session, *, words: str = "", topic: str = "", level: str = "", division: str = "", tag: str = ""
+) -> dict[str, int]:
+    """Return how many items newest_versions finds for each state, and for "" in all; one statement."""
+    numbers = (
+        select(
+            ItemVersion.item_id,
+            func.max(ItemVersion.number).label("newest"),
+            func.max(ItemVersion.number)
+            .filter(ItemVersion.approved_at.is_not(None))
+            .label("newest_approved"),
+        )
+        .group_by(ItemVersion.item_id)
+        .subquery()
+    )
+    is_newest, is_newest_approved = (
+        ItemVersion.number == number for number in (numbers.c.newest, numbers.c.newest_approved)
+    )
+    counts = [
+        func.count().filter(
+            is_newest_approved if state in ("approved", "retired") else is_newest, _in_state(state)
+        )
+        for state in STATES
+    ]
+    query = (
+        select(func.count().filter(is_newest), *counts)
+        .select_from(ItemVersion)
+        .join(numbers, numbers.c.item_id == ItemVersion.item_id)
+        .where(*_fitting(words=words, topic=topic, level=level, division=division, tag=tag))
+    )
+    return dict(zip(["", *STATES], session.execute(query).one(), strict=True))
+
+
+def _fitting(*, words: str, topic: str, level: str, division: str, tag: str) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions for a version to fit."""
+    for word in fold(clean_text(words)).split():
+        yield ItemVersion.search_text.contains(word, autoescape=True)
+    if topic:
+        yield ItemVersion.topic == topic
+    if level:
+        yield ItemVersion.level == level
+    if division:
+        yield ItemVersion.divisions.contains([division])
+    if tag:
+        yield ItemVersion.tags.contains([tag])
+
+
+def is_newest() -> ColumnElement[bool]:
+    """Return the condition for a version to be the newest of its item."""
+    later = aliased(ItemVersion)
+    return ~exists().where(later.item_id == ItemVersion.item_id, later.number > ItemVersion.number)
+
+
+def is_newest_approved() -> ColumnElement[bool]:
+    """Return the condition for a version to be the newest approved one of its item."""
+    later = aliased(ItemVersion)
+    return ItemVersion.approved_at.is_not(None) & ~exists().where(
+        later.item_id == ItemVersion.item_id,
+        later.number > ItemVersion.number,
+        later.approved_at.is_not(None),
+    )
 
 
 def _in_state(state: str) -> Any:

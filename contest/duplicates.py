@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, exists, func, insert, select
+from sqlalchemy import Row, delete, exists, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as insert_or_leave
 from sqlalchemy.orm import Session, aliased, contains_eager
 
@@ -23,8 +23,8 @@ from contest.models import BankItem, Distinction, FoundDuplicate, ItemVersion, T
 from question_bank.duplicates import NearDuplicate, near_duplicates
 
 KIND, SUBJECT = "bank.duplicates", "bank"
-# So many items are compared with all before them in one step: a second or two in a bank of 20,000.
-CHUNK = 4_000
+# So many items are compared with all before them in one step, which takes some seconds.
+CHUNK = 10_000
 ORDER_LOCK = 7_301_002
 PAGE_SIZE = 20
 
@@ -43,9 +43,10 @@ class Pair:
 
 def stems(session: Session) -> Sequence[Row[int, str, str]]:
     """Return item id, stem and fingerprint of all that is not retired, in the order of item ids."""
-    newest = _newest_in_use().order_by(ItemVersion.item_id)
     return session.execute(
-        newest.with_only_columns(ItemVersion.item_id, ItemVersion.stem, ItemVersion.fingerprint)
+        select(ItemVersion.item_id, ItemVersion.stem, ItemVersion.fingerprint)
+        .where(bank.is_newest(), ItemVersion.retired_at.is_(None))
+        .order_by(ItemVersion.item_id)
     ).all()
 
 
@@ -74,19 +75,6 @@ def search(session: Session) -> tuple[int, list[tuple[str, str, float]]]:
     return len(rows), [
         (codes[rows[one.first].item_id], codes[rows[one.second].item_id], one.similarity) for one in found
     ]
-
-
-def _newest_in_use() -> Select[Any]:
-    numbers = (
-        select(ItemVersion.item_id, func.max(ItemVersion.number).label("number"))
-        .group_by(ItemVersion.item_id)
-        .subquery()
-    )
-    return (
-        select(ItemVersion)
-        .join(numbers, (numbers.c.item_id == ItemVersion.item_id) & (numbers.c.number == ItemVersion.number))
-        .where(ItemVersion.retired_at.is_(None))
-    )
 
 
 # --- the search as a task ------------------------------------------------------------------------

@@ -18,6 +18,8 @@ from contest.imports import Defaults, Plan, Verdict
 from contest.kept_readings import (
     contents_as_json,
     contents_of,
+    near_as_json,
+    near_of,
     reading_as_json,
     reading_of,
     verdicts_as_json,
@@ -30,7 +32,7 @@ READING, APPLICATION = "bank.import.read", "bank.import.apply"
 # From here on a file is not read while somebody waits for the page: by its bytes, or by what is in it.
 LARGE_FILE, LARGE_COUNT = 256 * 1024, 300
 # How many items a step compares with the bank, or cleans.
-CHUNK = 2_500
+CHUNK = 4_000
 # What was read is kept for so long if nobody imports it; then the page offers to read the file again.
 KEPT = timedelta(days=30)
 CHANGED_MEANWHILE = (
@@ -89,7 +91,10 @@ def order_reading(session: Session, brought: BankImport, *, now: datetime, actor
 
 
 def read_some(session: Session, task: Task, now: datetime) -> bool:
-    """Read the file, then compare the next of its items; return whether they were the last. A step."""
+    """Read the file, then compare some of its items with the bank, at last all with each other. A step.
+
+    Returns whether that was the last.
+    """
     import_id = task.argument["import_id"]
     kept = _file(session, task.id, "reading")
     if kept is None:
@@ -99,16 +104,15 @@ def read_some(session: Session, task: Task, now: datetime) -> bool:
         for picture in {found.picture for found in reading.items if found.picture}:
             _keep(session, task, picture.sha256, picture.content)
         task.total = len(reading.items)
-    else:
-        items = reading_of(kept).items
-        seen, _ = _verdicts(session, task.id)
-        chunk = items[task.done : task.done + CHUNK]
-        verdicts = imports.compare(session, chunk)
-        near = imports.alike(session, items[: task.done + len(chunk)], [*seen, *verdicts], since=task.done)
-        _keep(session, task, f"compared-{task.done:06d}", verdicts_as_json(verdicts, near))
-        task.done += len(chunk)
-    if task.done < task.total:
         return False
+    items = reading_of(kept).items
+    if task.done < task.total:
+        chunk = items[task.done : task.done + CHUNK]
+        _keep(session, task, f"verdicts-{task.done:06d}", verdicts_as_json(imports.compare(session, chunk)))
+        task.done += len(chunk)
+        return False
+    near = imports.alike(session, items, _verdicts(session, task.id))
+    _keep(session, task, "near", near_as_json(near))
     task.result = {
         "text": f"Đã đọc {vn_number(task.total)} câu hỏi và so với ngân hàng. Chưa có gì được nhập.",
         "url": f"/admin/bank/imports/{import_id}",
@@ -119,11 +123,10 @@ def read_some(session: Session, task: Task, now: datetime) -> bool:
 
 def plan(session: Session, reading: Task, defaults: Defaults) -> Plan | None:
     """Return what importing a file would do as a task has read it; None if that isn't there any more."""
-    kept = _file(session, reading.id, "reading")
-    if kept is None or reading.finished_at is None or reading.error is not None:
+    kept, near = _file(session, reading.id, "reading"), _file(session, reading.id, "near")
+    if kept is None or near is None:
         return None
-    verdicts, near = _verdicts(session, reading.id)
-    return imports.plan_of(reading_of(kept), verdicts, near, defaults)
+    return imports.plan_of(reading_of(kept), _verdicts(session, reading.id), near_of(near), defaults)
 
 
 def picture(session: Session, brought: BankImport, sha256: str) -> bytes | None:
@@ -134,14 +137,8 @@ def picture(session: Session, brought: BankImport, sha256: str) -> bytes | None:
     return imports.picture(brought, sha256)
 
 
-def _verdicts(session: Session, task_id: int) -> tuple[list[Verdict], list[imports.Near]]:
-    verdicts: list[Verdict] = []
-    near: list[imports.Near] = []
-    for kept in _files(session, task_id, "compared-"):
-        some, alike = verdicts_of(kept)
-        verdicts += some
-        near += alike
-    return verdicts, near
+def _verdicts(session: Session, task_id: int) -> list[Verdict]:
+    return [verdict for kept in _files(session, task_id, "verdicts-") for verdict in verdicts_of(kept)]
 
 
 # --- importing -------------------------------------------------------------------------------------
@@ -226,7 +223,7 @@ def apply_some(session: Session, task: Task, now: datetime) -> bool:
 
 def _still_holds(session: Session, reading: Reading, reading_id: int) -> bool:
     """Tell whether the items are beside the bank what they were when the person saw them."""
-    seen, _ = _verdicts(session, reading_id)
+    seen = _verdicts(session, reading_id)
     return all(
         imports.compare(session, reading.items[start : start + CHUNK]) == seen[start : start + CHUNK]
         for start in range(0, len(seen), CHUNK)

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -133,17 +132,15 @@ def _verdict(found: FoundItem, version: ItemVersion | None) -> Verdict:
     return Verdict("same") if _says_the_same(found, version) else Verdict("changed", version.id)
 
 
-def alike(
-    session: Session, items: Sequence[FoundItem], verdicts: Sequence[Verdict], *, since: int = 0
-) -> list[Near]:
-    """Return the new items from place `since` on that read like others and that nobody told apart."""
+def alike(session: Session, items: Sequence[FoundItem], verdicts: Sequence[Verdict]) -> list[Near]:
+    """Return the new items that read like others and that nobody told apart."""
     new = [place for place, verdict in enumerate(verdicts) if verdict.kind == "new"]
-    rows = duplicates.stems(session) if new and new[-1] >= since else []
+    rows = duplicates.stems(session) if new else []
     pairs = duplicates.alike(
         session,
         [*(row.stem for row in rows), *(items[place].stem for place in new)],
         [*(row.fingerprint for row in rows), *(fingerprint_of(items[place]) for place in new)],
-        since=len(rows) + bisect_left(new, since),
+        since=len(rows),
     )
     return [
         Near(new[pair.second - len(rows)], rows[pair.first].item_id, True, pair.similarity)

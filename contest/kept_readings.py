@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import astuple
 from typing import Any
 
 from contest.imports import Near, Verdict
@@ -21,20 +21,27 @@ def reading_of(kept: bytes) -> Reading:
     return Reading(list(map(_found_item, told["items"])), _found_problems(told["problems"]))
 
 
-def verdicts_as_json(verdicts: Sequence[Verdict], near: Sequence[Near]) -> bytes:
-    """Return verdicts and what reads alike."""
-    rows = [[one.kind, one.version_id, _problems(one.problems)] for one in verdicts]
-    return _dump({"verdicts": rows, "near": list(map(asdict, near))})
+def verdicts_as_json(verdicts: Sequence[Verdict]) -> bytes:
+    """Return what items are beside the bank."""
+    return _dump([[one.kind, one.version_id, _problems(one.problems)] for one in verdicts])
 
 
-def verdicts_of(kept: bytes) -> tuple[list[Verdict], list[Near]]:
-    """Return verdicts that were kept, and what reads alike."""
-    told = json.loads(kept)
-    verdicts = [
+def verdicts_of(kept: bytes) -> list[Verdict]:
+    """Return verdicts that were kept."""
+    return [
         Verdict(kind, version_id, tuple(_found_problems(problems)))
-        for kind, version_id, problems in told["verdicts"]
+        for kind, version_id, problems in json.loads(kept)
     ]
-    return verdicts, [Near(**one) for one in told["near"]]
+
+
+def near_as_json(near: Sequence[Near]) -> bytes:
+    """Return what reads alike."""
+    return _dump(list(map(astuple, near)))
+
+
+def near_of(kept: bytes) -> list[Near]:
+    """Return what reads alike and was kept."""
+    return [Near(*one) for one in json.loads(kept)]
 
 
 def contents_as_json(contents: Sequence[Mapping[str, Any]]) -> bytes:

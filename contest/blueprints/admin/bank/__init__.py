@@ -1,6 +1,7 @@
 """The question bank: items are found, read as participants will see them, written, signed for."""
 
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from io import BytesIO
 
@@ -16,22 +17,20 @@ from contest import duplicates as alike
 from contest.blueprints.admin.bank.form import ItemForm
 from contest.blueprints.admin.bank.frame import (
     LEVEL_NAMES,
-    STATES,
     as_arguments,
     bank_frame,
-    count_of,
+    counts_of,
     division_names,
     filters_of,
     names_by_code,
     page_of,
-    sides_of,
 )
 from contest.clock import LOCAL_ZONE, db_now
 from contest.errors import Conflict, NotThere
 from contest.extensions import db
 from contest.formatting import vn_number
 from contest.models import AuditEvent, BankItem, Division, ItemVersion, Pool, Round
-from question_bank.differences import differences
+from question_bank.differences import differences, side_by_side
 from question_bank.items import problems_before_approval
 from question_bank.text import clean_text
 
@@ -62,8 +61,8 @@ FORMATS = {
 def index() -> ResponseReturnValue:
     """List the items that the address asks for, with what can be done to all of them."""
     filters = filters_of(request.args)
-    page = page_of(filters)
-    counts = {state: count_of({**filters, "state": state}) for state in STATES}
+    counts = counts_of(filters)
+    page = page_of(filters, counts[filters["state"]])
     return render_template(
         "admin/bank/index.html",
         page=page,
@@ -130,7 +129,7 @@ def duplicates() -> ResponseReturnValue:
         last=task,
         newest=tasks.newest(session, alike.KIND, alike.SUBJECT),
         page=alike.page_of_pairs(session, task, number=number) if task else None,
-        sides=sides_of,
+        sides=partial(side_by_side, names=names_by_code()),
         **bank_frame(),
     )
 

@@ -1,6 +1,7 @@
 """Files of questions brought in: kept, tried without storing anything, applied."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -18,7 +19,6 @@ from contest.blueprints.admin.bank.frame import (
     division_names,
     filters_of,
     names_by_code,
-    sides_of,
 )
 from contest.clock import db_now
 from contest.errors import Conflict, NotThere
@@ -26,7 +26,7 @@ from contest.extensions import db
 from contest.formatting import vn_number
 from contest.imports import Change, Defaults, NearPair, Plan
 from contest.models import BankImport, ItemVersion, Task
-from question_bank.differences import Difference, Side, differences
+from question_bank.differences import Difference, Side, differences, side_by_side
 
 bp = Blueprint("admin_imports", __name__, url_prefix="/admin/bank/imports")
 
@@ -97,7 +97,7 @@ def show(import_id: int) -> ResponseReturnValue:
         near=_near(plan, defaults) if plan else [],
         defaults=defaults,
         place=_place,
-        changes_of=_changes,
+        changes_of=partial(_changes, names=names_by_code()),
         most_problems=None if "problems" in request.args else FOUND_SHOWN,
         most_shown=FOUND_SHOWN,
         **bank_frame(),
@@ -155,13 +155,14 @@ def _near(plan: Plan, defaults: Defaults) -> list[tuple[NearPair, ItemVersion | 
     """Return the first of the pairs that read alike, with the bank's version and both side by side."""
     shown = plan.near[:NEAR_SHOWN]
     versions = bank.newest_by_item(db.session(), [one.like for one in shown if isinstance(one.like, int)])
-    rows = []
+    names, rows = names_by_code(), []
     for pair in shown:
         if isinstance(pair.like, int):
             version, like = versions[pair.like], bank.item_of(versions[pair.like])
         else:
             version, like = None, imports.item_of_found(pair.like, "", defaults)
-        rows.append((pair, version, sides_of(imports.item_of_found(pair.found, "", defaults), like)))
+        found = imports.item_of_found(pair.found, "", defaults)
+        rows.append((pair, version, list(side_by_side(found, like, names))))
     return rows
 
 
@@ -169,9 +170,8 @@ def _place(where: Mapping[str, str | int]) -> str:
     return ", ".join(f"{PLACES.get(unit, 'câu')} {value}" for unit, value in where.items()) or "cả tệp"
 
 
-def _changes(change: Change, version: ItemVersion) -> list[Difference]:
-    after = imports.changed_item(change, version)
-    return list(differences(bank.item_of(version), after, names_by_code()))
+def _changes(change: Change, version: ItemVersion, names: Mapping[str, str]) -> list[Difference]:
+    return list(differences(bank.item_of(version), imports.changed_item(change, version), names))
 
 
 def _import(import_id: int) -> BankImport:
