@@ -7,7 +7,7 @@ version never changes (the database refuses): to edit it is to draft its next ve
 import hashlib
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, exists, func, insert, select
@@ -25,6 +25,25 @@ STATES = ("draft", "reviewed", "approved", "retired")
 CODES_LOCK = 7_301_001
 CHANGED_MEANWHILE = "Câu hỏi vừa được người khác sửa. Bạn hãy mở lại câu hỏi và đọc bản mới trước."
 
+
+# What of an item's content the log tells when it changes.
+_AUDITED = (
+    "kind",
+    "stem",
+    "picture_sha256",
+    "picture_alt",
+    "options",
+    "key",
+    "topic",
+    "level",
+    "divisions",
+    "tags",
+    "explanation",
+    "legal_document",
+    "legal_article",
+    "valid_from",
+    "valid_to",
+)
 
 # --- drafting ------------------------------------------------------------------------------------
 
@@ -66,6 +85,8 @@ def add_contents(
         picture = row.pop("picture")
         row["picture_sha256"] = picture.sha256 if picture else None
     session.execute(insert(ItemVersion), rows)
+    codes = {"codes": list(new)}
+    audit.record(session, "item.add", "bank", now=now, actor_id=author_id, after=codes)
     return ids
 
 
@@ -75,32 +96,44 @@ def edit(session: Session, code: str, item: Item, *, author_id: int, now: dateti
     A changed draft needs a new review. Raises NotThere, or BadInput with all that is wrong.
     """
     newest = newest_version(session, code, for_update=True)
-    version = _edit(session, newest, item, author_id=author_id, now=now)
-    session.flush()
-    return version
+    return _edit_all(session, [(newest, item)], author_id=author_id, now=now)[0]
 
 
 def edit_many(session: Session, items: Collection[Item], *, author_id: int, now: datetime) -> None:
-    """Change items by their codes, as `edit` does, in few statements. Raises BadInput."""
+    """Change items by their codes as `edit` does, in few statements. Raises BadInput."""
     codes = {item.code for item in items}
-    rows = session.scalars(
-        select(BankItem)
-        .where(BankItem.code.in_(codes))
-        .order_by(BankItem.id)
-        .with_for_update()
-        .options(selectinload(BankItem.versions))
-    )
+    locked = select(BankItem).where(BankItem.code.in_(codes)).order_by(BankItem.id).with_for_update()
+    rows = session.scalars(locked.options(selectinload(BankItem.versions))).all()
     newest = {row.code: max(row.versions, key=lambda version: version.number) for row in rows}
+    waiting = list(items)
+    while waiting:  # once, but for codes that are there twice
+        first = {item.code: item for item in reversed(waiting)}
+        pairs = [(newest[code], item) for code, item in first.items()]
+        newest |= dict(zip(first, _edit_all(session, pairs, author_id=author_id, now=now), strict=True))
+        waiting = [item for item in waiting if first[item.code] is not item]
+
+
+def _edit_all(
+    session: Session, pairs: Sequence[tuple[ItemVersion, Item]], *, author_id: int, now: datetime
+) -> list[ItemVersion]:
+    """Change the newest versions of different items, which the caller has locked."""
+    if problems := [problem for _, item in pairs for problem in problems_of(item)]:
+        raise BadInput(" ".join(problems))
+    before = [_facts(newest) for newest, _ in pairs]
     with session.no_autoflush:
-        for item in items:
-            newest[item.code] = _edit(session, newest[item.code], item, author_id=author_id, now=now)
+        edited = [_edit(session, newest, item, author_id=author_id, now=now) for newest, item in pairs]
     session.flush()
+    audit.chain(
+        session,
+        [
+            _change(version, old, actor_id=author_id, now=now)
+            for version, old in zip(edited, before, strict=True)
+        ],
+    )
+    return edited
 
 
 def _edit(session: Session, newest: ItemVersion, item: Item, *, author_id: int, now: datetime) -> ItemVersion:
-    problems = list(problems_of(item))
-    if problems:
-        raise BadInput(" ".join(problems))
     columns = _columns(session, newest.item.code, content_of(item))
     if newest.approved_at is not None:
         version = ItemVersion(
@@ -119,6 +152,27 @@ def _edit(session: Session, newest: ItemVersion, item: Item, *, author_id: int, 
     for name, value in columns.items():
         setattr(newest, name, value)
     return newest
+
+
+def _facts(version: ItemVersion) -> dict[str, Any]:
+    """Return what the log tells of a version when it changes."""
+    told = {name: getattr(version, name) for name in _AUDITED}
+    dates = {name: value.isoformat() for name, value in told.items() if isinstance(value, date)}
+    return {"version": version.number, **told, **dates}
+
+
+def _change(version: ItemVersion, before: dict[str, Any], *, actor_id: int, now: datetime) -> AuditEvent:
+    after = _facts(version)
+    told = [name for name in after if name == "version" or after[name] != before[name]]
+    return AuditEvent(
+        action="item.edit",
+        subject=f"item/{version.item.code}",
+        at=now,
+        actor_id=actor_id,
+        before={name: before[name] for name in told},
+        after={name: after[name] for name in told},
+        reason="",
+    )
 
 
 def content_of(item: Item) -> dict[str, Any]:

@@ -131,3 +131,27 @@ def test_a_list_needs_as_few_statements_in_a_large_bank(app, contest, session, s
 @pytest.fixture
 def contest(session):
     return builders.make_contest()
+
+
+def test_many_edits_are_logged_each_and_cost_few_statements(session, statements):
+    author, signer = builders.make_staff(), builders.make_staff()
+    builders.fill_bank(40)
+    versions = session.scalars(bank.newest_versions()).all()
+    for version in versions[:2]:
+        bank.review(session, version, reviewer_id=signer.id, now=now())
+        bank.approve(session, version, approver_id=signer.id, now=now())
+    items = [replace(bank.item_of(version), tags=("mới",)) for version in versions]
+    twice = replace(items[0], tags=("hai",))
+    session.commit()
+    statements.clear()
+
+    bank.edit_many(session, [*items, twice], author_id=author.id, now=now())
+
+    assert len(statements) < 16
+    first = bank.newest_version(session, items[0].code)
+    assert (first.number, first.tags, first.author_ids) == (2, ["hai"], [author.id])
+    assert bank.newest_version(session, items[2].code).number == 1
+    told = session.scalars(select(AuditEvent).where(AuditEvent.action == "item.edit")).all()
+    assert len(told) == 41
+    assert told[-1].after == {"version": 2, "tags": ["hai"]}
+    assert list(audit.broken_links(session)) == []

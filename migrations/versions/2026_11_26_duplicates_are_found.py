@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "b27e5d9430fa"
-down_revision = "c41f0d7a92be"
+down_revision = "c41f0a6be97d"
 
 
 def upgrade() -> None:
