@@ -10,18 +10,18 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, func, insert, select
-from sqlalchemy.orm import Session, aliased, contains_eager, joinedload, selectinload
+from sqlalchemy import Select, func, insert, select
+from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
 
 from contest import audit, pictures
 from contest.errors import BadInput, Conflict, NotThere
+from contest.item_lists import APPROVED_STATES, STATES, fitting, in_state, is_newest, is_newest_approved
 from contest.models import Account, AuditEvent, BankItem, ItemVersion
 from contest.models import Picture as StoredPicture
 from question_bank.formats.markup import text_of_html
 from question_bank.items import Item, Option, Picture, problems_before_approval, problems_of
 from question_bank.text import clean_html, clean_text, fold
 
-STATES = ("draft", "reviewed", "approved", "retired")
 CODES_LOCK = 7_301_001
 CHANGED_MEANWHILE = "Câu hỏi vừa được người khác sửa. Bạn hãy mở lại câu hỏi và đọc bản mới trước."
 
@@ -381,7 +381,7 @@ def newest_versions(
 
     What is in use or retired is the newest approved version, though a draft may follow it.
     """
-    is_shown = is_newest_approved() if state in ("approved", "retired") else is_newest()
+    is_shown = is_newest_approved() if state in APPROVED_STATES else is_newest()
     query = (
         select(ItemVersion)
         .where(is_shown)
@@ -389,82 +389,8 @@ def newest_versions(
         .options(contains_eager(ItemVersion.item), selectinload(ItemVersion.author))
         .order_by(func.length(func.split_part(BankItem.code, "-", 1)), BankItem.code)
     )
-    query = query.where(*_fitting(words=words, topic=topic, level=level, division=division, tag=tag))
-    return query.where(_in_state(state)) if state in STATES else query
-
-
-def counts_by_state(
-    session: Session, *, words: str = "", topic: str = "", level: str = "", division: str = "", tag: str = ""
-) -> dict[str, int]:
-    """Return how many items newest_versions finds for each state, and for "" in all; one statement."""
-    numbers = (
-        select(
-            ItemVersion.item_id,
-            func.max(ItemVersion.number).label("newest"),
-            func.max(ItemVersion.number)
-            .filter(ItemVersion.approved_at.is_not(None))
-            .label("newest_approved"),
-        )
-        .group_by(ItemVersion.item_id)
-        .subquery()
-    )
-    is_newest, is_newest_approved = (
-        ItemVersion.number == number for number in (numbers.c.newest, numbers.c.newest_approved)
-    )
-    counts = [
-        func.count().filter(
-            is_newest_approved if state in ("approved", "retired") else is_newest, _in_state(state)
-        )
-        for state in STATES
-    ]
-    query = (
-        select(func.count().filter(is_newest), *counts)
-        .select_from(ItemVersion)
-        .join(numbers, numbers.c.item_id == ItemVersion.item_id)
-        .where(*_fitting(words=words, topic=topic, level=level, division=division, tag=tag))
-    )
-    return dict(zip(["", *STATES], session.execute(query).one(), strict=True))
-
-
-def _fitting(*, words: str, topic: str, level: str, division: str, tag: str) -> Iterator[ColumnElement[bool]]:
-    """Yield the conditions for a version to fit."""
-    for word in fold(clean_text(words)).split():
-        yield ItemVersion.search_text.contains(word, autoescape=True)
-    if topic:
-        yield ItemVersion.topic == topic
-    if level:
-        yield ItemVersion.level == level
-    if division:
-        yield ItemVersion.divisions.contains([division])
-    if tag:
-        yield ItemVersion.tags.contains([tag])
-
-
-def is_newest() -> ColumnElement[bool]:
-    """Return the condition for a version to be the newest of its item."""
-    later = aliased(ItemVersion)
-    return ~exists().where(later.item_id == ItemVersion.item_id, later.number > ItemVersion.number)
-
-
-def is_newest_approved() -> ColumnElement[bool]:
-    """Return the condition for a version to be the newest approved one of its item."""
-    later = aliased(ItemVersion)
-    return ItemVersion.approved_at.is_not(None) & ~exists().where(
-        later.item_id == ItemVersion.item_id,
-        later.number > ItemVersion.number,
-        later.approved_at.is_not(None),
-    )
-
-
-def _in_state(state: str) -> Any:
-    is_approved, is_retired = ItemVersion.approved_at.is_not(None), ItemVersion.retired_at.is_not(None)
-    if state == "retired":
-        return is_retired
-    if state == "approved":
-        return is_approved & ~is_retired
-    if state == "reviewed":
-        return ItemVersion.reviewed_at.is_not(None) & ~is_approved
-    return ItemVersion.reviewed_at.is_(None)
+    query = query.where(*fitting(words=words, topic=topic, level=level, division=division, tag=tag))
+    return query.where(in_state(state)) if state in STATES else query
 
 
 def state_of(version: ItemVersion) -> str:

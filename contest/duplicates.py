@@ -15,7 +15,7 @@ from sqlalchemy import Row, delete, exists, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as insert_or_leave
 from sqlalchemy.orm import Session, aliased, contains_eager
 
-from contest import audit, bank, tasks
+from contest import audit, bank, item_lists, tasks
 from contest.errors import Conflict
 from contest.formatting import vn_number
 from contest.leaderboards import Page
@@ -45,7 +45,7 @@ def stems(session: Session) -> Sequence[Row[int, str, str]]:
     """Return item id, stem and fingerprint of all that is not retired, in the order of item ids."""
     return session.execute(
         select(ItemVersion.item_id, ItemVersion.stem, ItemVersion.fingerprint)
-        .where(bank.is_newest(), ItemVersion.retired_at.is_(None))
+        .where(item_lists.is_newest(), ItemVersion.retired_at.is_(None))
         .order_by(ItemVersion.item_id)
     ).all()
 

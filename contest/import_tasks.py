@@ -102,7 +102,7 @@ def read_some(session: Session, task: Task, now: datetime) -> bool:
         reading = imports.read(brought.name, brought.content)
         _keep(session, task, "reading", reading_as_json(reading))
         for picture in {found.picture for found in reading.items if found.picture}:
-            _keep(session, task, picture.sha256, picture.content)
+            _keep(session, task, f"picture-{picture.sha256}", picture.content)
         task.total = len(reading.items)
         return False
     items = reading_of(kept).items
@@ -133,7 +133,7 @@ def picture(session: Session, brought: BankImport, sha256: str) -> bytes | None:
     """Return a picture of a file as it would be stored, None if it has no such picture."""
     reading = newest(session, brought, READING)
     if reading is not None:
-        return _file(session, reading.id, sha256)
+        return _file(session, reading.id, f"picture-{sha256}")
     return imports.picture(brought, sha256)
 
 
@@ -203,7 +203,7 @@ def apply_some(session: Session, task: Task, now: datetime) -> bool:
     if kept is None or not _still_holds(session, reading_of(kept), reading_id):
         return _give_up(task)
     pictures = {found.picture.sha256 for found in planned.added if found.picture}
-    shown = {sha256: _file(session, reading_id, sha256) or b"" for sha256 in pictures}
+    shown = {sha256: _file(session, reading_id, f"picture-{sha256}") or b"" for sha256 in pictures}
     contents = [
         content for kept in _files(session, task.id, "cleaned-") for content in contents_of(kept, shown)
     ]

@@ -138,7 +138,8 @@ def test_in_steps_the_plan_is_what_it_is_at_once(author, monkeypatch, chunk):
     assert (task.done, task.total) == (243, 243)
 
 
-def test_a_killed_reading_goes_on_where_it_was(author, small_steps, monkeypatch):
+@pytest.mark.usefixtures("small_steps")
+def test_a_killed_reading_goes_on_where_it_was(author, monkeypatch):
     brought = bring(author, file_of(250))
     task = import_tasks.order_reading(db.session(), brought, now=now(), actor_id=author.id)
     for _ in range(2):
@@ -190,7 +191,8 @@ def test_what_nobody_imports_is_not_kept_for_ever(author):
 # --- importing -------------------------------------------------------------------------------------
 
 
-def test_the_good_items_go_in_once_with_codes_in_the_files_order(author, small_steps):
+@pytest.mark.usefixtures("small_steps")
+def test_the_good_items_go_in_once_with_codes_in_the_files_order(author):
     content = file_of(250) + row(700, key="").encode()
     brought, task = take_in(author, content, 250)
 
@@ -207,7 +209,8 @@ def test_the_good_items_go_in_once_with_codes_in_the_files_order(author, small_s
     assert count_of(TaskFile) == 0
 
 
-def test_in_steps_an_item_is_stored_as_at_once(author, small_steps):
+@pytest.mark.usefixtures("small_steps")
+def test_in_steps_an_item_is_stored_as_at_once(author):
     take_in(author, file_of(3), 3)
     by_task = bank.newest_version(db.session(), "T1-003")
     direct = bank.content_of(
@@ -218,7 +221,8 @@ def test_in_steps_an_item_is_stored_as_at_once(author, small_steps):
     assert by_task.search_text == f"t1-003 {direct['search_text']}"
 
 
-def test_nothing_is_there_before_all_is(author, small_steps):
+@pytest.mark.usefixtures("small_steps")
+def test_nothing_is_there_before_all_is(author):
     brought, _ = bring_and_read(author, file_of(250))
     task = order(author, brought, 250)
     for done in (100, 200, 250):
@@ -254,7 +258,8 @@ def test_the_same_file_again_adds_nothing(author):
     assert len(import_tasks.plan(db.session(), task, DEFAULTS).skipped) == 5
 
 
-def test_other_keys_are_changes_of_which_each_is_a_draft(author, small_steps):
+@pytest.mark.usefixtures("small_steps")
+def test_other_keys_are_changes_of_which_each_is_a_draft(author):
     take_in(author, file_of(150), 150)
     brought, task = take_in(author, file_of(150, key="B"), 150)
 
@@ -309,7 +314,8 @@ def test_pictures_come_along(author):
     (found,) = import_tasks.plan(db.session(), task, Defaults("T1", "NB")).added
     sha256 = found.picture.sha256
     assert import_tasks.picture(db.session(), brought, sha256)
-    assert import_tasks.picture(db.session(), brought, "0" * 64) is None
+    for name in ("0" * 64, "reading", "near"):
+        assert import_tasks.picture(db.session(), brought, name) is None
 
     order(author, brought, 1, Defaults("T1", "NB"))
     work()
@@ -321,7 +327,8 @@ def test_pictures_come_along(author):
     )
 
 
-def test_without_those_that_read_alike(author, small_steps):
+@pytest.mark.usefixtures("small_steps")
+def test_without_those_that_read_alike(author):
     make_draft(author, "T2-900", stem="Người xuân anx binhy ký vào hồ sơ của công dân đi vắng?")
     near = "T1;TH;Vào hồ sơ của công dân đi vắng người xuân anx binhy ký?;Một;Hai;A;Luật;Vì.\n"
     content = file_of(150) + near.encode()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine, event, select, text, update
 
-from contest import audit, bank
+from contest import audit, bank, item_lists
 from contest.clock import db_now
 from contest.extensions import db
 from contest.models import AuditEvent, ItemVersion
@@ -53,15 +53,15 @@ def test_counts_are_those_of_the_lists_in_one_statement(session, statements):
         {"words": "không có"},
     ):
         statements.clear()
-        counts = bank.counts_by_state(session, **filters)
+        counts = item_lists.counts_by_state(session, **filters)
         assert len(statements) == 1
         assert counts == {
             state: len(session.scalars(bank.newest_versions(state=state, **filters)).all())
-            for state in ("", *bank.STATES)
+            for state in ("", *item_lists.STATES)
         }
-    assert bank.counts_by_state(session)["retired"] == 2
-    assert bank.counts_by_state(session)["draft"] == 2
-    assert bank.counts_by_state(session)["reviewed"] == 1
+    assert item_lists.counts_by_state(session)["retired"] == 2
+    assert item_lists.counts_by_state(session)["draft"] == 2
+    assert item_lists.counts_by_state(session)["reviewed"] == 1
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_hundreds_of_items_on_a_superseded_basis_are_found_by_one_search_and_ret
     assert bank.retire(session, found, reason="Thay thế", actor_id=superseded.id, now=now()) == 500
 
     assert len(statements) < 10
-    assert bank.counts_by_state(session)["retired"] == 500
+    assert item_lists.counts_by_state(session)["retired"] == 500
     events = session.scalars(select(AuditEvent).where(AuditEvent.action == "item.retire")).all()
     assert {(event.reason, event.actor_id) for event in events} == {("Thay thế", superseded.id)}
     assert {event.subject for event in events} == {f"item/{one.item.code}/1" for one in found}
@@ -111,7 +111,7 @@ def test_the_page_retires_what_its_search_finds(app, contest, superseded, sessio
 
     assert len(statements) < 35
     assert "Đã ngừng dùng 500 câu hỏi" in page(browser, "/admin/bank")
-    assert bank.counts_by_state(session)["approved"] == 20
+    assert item_lists.counts_by_state(session)["approved"] == 20
     assert post(browser, "/admin/bank/retirements", count="500", **fields).status_code == 409
 
 

@@ -10,7 +10,7 @@ import click
 from flask import current_app
 from sqlalchemy import select
 
-from contest import accounts, analyses, bank, draw_trials, duplicates, imports, leaderboards
+from contest import accounts, analyses, bank, draw_trials, duplicates, imports, item_lists, leaderboards
 from contest.cli import with_app
 from contest.cli.rounds import find_round
 from contest.clock import db_now
@@ -132,7 +132,7 @@ def duplicates_(as_json: bool) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--words", default="", help="Only items with these words, accents aside.")
 @click.option("--topic", default="", type=click.Choice(["", *TOPICS]))
-@click.option("--state", default="", type=click.Choice(["", *bank.STATES]))
+@click.option("--state", default="", type=click.Choice(["", *item_lists.STATES]))
 @click.option("--json", "as_json", is_flag=True, help="Print how many as JSON.")
 @with_app
 def export(file: Path, words: str, topic: str, state: str, as_json: bool) -> None:

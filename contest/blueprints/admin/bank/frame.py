@@ -7,7 +7,7 @@ from flask import request
 from markupsafe import Markup
 from sqlalchemy import select
 
-from contest import bank, contests, dashboards
+from contest import bank, contests, dashboards, item_lists
 from contest.blueprints.admin.bank.form import LETTERS, LONGEST_TAG
 from contest.clock import db_now
 from contest.extensions import db
@@ -45,7 +45,7 @@ def as_arguments(filters: Mapping[str, str]) -> dict[str, Any]:
 def counts_of(filters: Mapping[str, str]) -> dict[str, int]:
     """Return how many items pass the filters in each state, whichever is asked for, and in all as ""."""
     others = {name: value for name, value in filters.items() if name != "state"}
-    return bank.counts_by_state(db.session(), **others)
+    return item_lists.counts_by_state(db.session(), **others)
 
 
 def page_of(filters: Mapping[str, str], total: int) -> Page[ItemVersion]:

@@ -25,6 +25,7 @@ from contest.errors import Conflict, NotThere
 from contest.extensions import db
 from contest.formatting import vn_number
 from contest.imports import Change, Defaults, NearPair, Plan
+from contest.leaderboards import PATIENCE
 from contest.models import BankImport, ItemVersion, Task
 from question_bank.differences import Difference, Side, differences, side_by_side
 
@@ -116,6 +117,7 @@ def apply(import_id: int) -> ResponseReturnValue:
             session, brought, defaults, count=count, now=now, actor_id=actor_id
         )
         return _led_to(task)
+    session.execute(PATIENCE)
     added, changed = imports.apply(session, brought, defaults, actor_id=actor_id, now=now)
     if request.form.get("count") != str(added + changed):
         raise Conflict("Ngân hàng câu hỏi vừa thay đổi. Bạn hãy xem lại tệp rồi nhập lại.")
@@ -148,6 +150,7 @@ def _plan(brought: BankImport, defaults: Defaults) -> Plan | None:
     reading = import_tasks.newest(session, brought, import_tasks.READING)
     if reading is not None:
         return import_tasks.plan(session, reading, defaults)
+    session.execute(PATIENCE)  # in a large bank even a few items are compared for a second or more
     return imports.plan(session, brought.name, brought.content, defaults)
 
 
