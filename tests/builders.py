@@ -1,10 +1,12 @@
 """People, contests and attempts for tests, made by the real operations. Each builder commits."""
 
 import itertools
+import random
 import re
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -50,6 +52,8 @@ from contest.rules.ranking import DEFAULT_CHAIN
 from contest.rules.scoring import LABELS
 from contest.rules.sheets import Sheet
 from contest.security import hash_password, new_round_seed, token_hash
+from question_bank.banks import demo_items
+from question_bank.formats.markup import text_of_html
 from question_bank.items import Item, Option, Picture
 
 PASSWORD = "mật khẩu dài"
@@ -151,6 +155,30 @@ def make_items(per_cell: int = 6, *, multiple: bool = False, picture: Picture | 
         bank.review(db.session(), version, reviewer_id=reviewer.id, now=now)
         bank.approve(db.session(), version, approver_id=reviewer.id, now=now)
     db.session.commit()
+
+
+def fill_bank(size: int) -> list[str]:
+    """Make a bank of so many drafts of the demo bank's words; return their stems.
+
+    Every twentieth has the words of the one before it, in another order.
+    """
+    chance = random.Random(size)
+    demo = list(demo_items())
+    words = [word for item in demo for word in text_of_html(item.stem).split()]
+    items: list[Item] = []
+    for place in range(size):
+        model = chance.choice(demo)
+        stem = chance.choices(words, k=chance.randint(10, 30))
+        if place % 20 == 19:
+            *rest, last = items[-1].stem.split()
+            stem = [last, *rest]
+        options = tuple(replace(one, text=f"{one.text} {place}") for one in model.options)
+        items.append(
+            replace(model, code=f"{model.topic}-{place + 1:05d}", stem=" ".join(stem), options=options)
+        )
+    bank.add_drafts(db.session(), items, author_id=make_staff().id, now=db_now(db.session()))
+    db.session.commit()
+    return [item.stem for item in items]
 
 
 def make_contest(slug: str | None = None, *, title: str = "Hội thi thử") -> Contest:
