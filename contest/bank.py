@@ -7,7 +7,7 @@ version never changes (the database refuses): to edit it is to draft its next ve
 import hashlib
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Select, func, select
@@ -265,11 +265,21 @@ def find_version(session: Session, code: str, number: int) -> ItemVersion:
 
 
 def newest_versions(
-    *, words: str = "", topic: str = "", level: str = "", division: str = "", state: str = "", tag: str = ""
+    *,
+    words: str = "",
+    topic: str = "",
+    level: str = "",
+    division: str = "",
+    state: str = "",
+    tag: str = "",
+    released: str = "",
+    ends_before: date | None = None,
+    ends_from: date | None = None,
 ) -> Select[Any]:
     """Return the query of the newest version of each item that fits, in the order of codes.
 
-    What is in use or retired is the newest approved version, though a draft may follow it.
+    What is in use or retired is the newest approved version, though a draft may follow it. `released`
+    is "yes" or "no"; `ends_before` and `ends_from` bound the last day of validity.
     """
     numbers = select(ItemVersion.item_id, func.max(ItemVersion.number).label("number"))
     if state in ("approved", "retired"):
@@ -292,6 +302,14 @@ def newest_versions(
         query = query.where(ItemVersion.divisions.contains([division]))
     if tag:
         query = query.where(ItemVersion.tags.contains([tag]))
+    if released:
+        query = query.where(
+            BankItem.released_at.is_not(None) if released == "yes" else BankItem.released_at.is_(None)
+        )
+    if ends_before:
+        query = query.where(ItemVersion.valid_to < ends_before)
+    if ends_from:
+        query = query.where(ItemVersion.valid_to >= ends_from)
     return query.where(_in_state(state)) if state in STATES else query
 
 
