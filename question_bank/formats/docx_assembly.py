@@ -13,6 +13,7 @@ from question_bank.formats.docx_labels import (
     crowded_labels,
     field_line,
     folded,
+    key_before_note,
     key_line,
     key_within,
     kind_named,
@@ -23,10 +24,11 @@ from question_bank.formats.docx_labels import (
     option_labels,
     options_after_stem,
     question_label,
+    unlettered_option,
 )
 from question_bank.formats.docx_marks import BOLD
 from question_bank.formats.docx_outlook import Outlook
-from question_bank.formats.docx_paragraphs import Line
+from question_bank.formats.docx_paragraphs import Line, Marked
 from question_bank.formats.docx_questions import Option, Question
 
 
@@ -74,6 +76,10 @@ class Assembly:
 
     def within(self, line: Line) -> None:
         """Read a line that belongs to the current question, whatever it begins with."""
+        note = key_before_note(line.text.text)
+        if note is not None:
+            self.within(replace(line, text=_trimmed(line.text, note)))
+            line = replace(line, text=line.text.cut(note), auto=None, pictures=())
         for reads in (self._key, self._note, self._option):
             if reads(line):
                 return
@@ -195,7 +201,7 @@ class Assembly:
         follows_on = label.number == (current.number or 0) + 1
         if self._field in ("legal_basis", "explanation") and not self._is_after_gap:
             follows_on = False  # an explanation may have numbered lines
-        if not current.options:
+        if not current.options or current.options[-1].is_unlettered:
             return label if follows_on and not self._ahead.has_titles else None
         if follows_on and not self._ahead.has_titles:
             return label
@@ -274,7 +280,7 @@ class Assembly:
         if labels and len(labels) == 1 and not question.options and not self._is_letter_next(labels[0]):
             labels = crowded_labels(text) or labels
         if not labels:
-            return self._auto_option(line)
+            return self._auto_option(line) or self._unlettered_option(line)
         if not self._accepts(labels[0].letter, _style_of(labels[0]), line):
             return False
         for place, label in enumerate(labels):
@@ -323,6 +329,23 @@ class Assembly:
         question.options.append(option)
         return True
 
+    def _unlettered_option(self, line: Line) -> bool:
+        """Read an option without a letter; if letters follow, it was a statement of the stem."""
+        question = self._current
+        if question is None or self._field is not None or self._is_finished or line.pictures:
+            return False
+        if line.auto is not None or "table" in line.where:
+            return False
+        text, place = line.text.text, len(question.options)
+        found = unlettered_option(text, place, may_count=self._ahead.has_titles)
+        if found is None or (question.options and question.options[-1].style != found[0]):
+            return False
+        style, start = found
+        option = Option(place, style, lead=text[:start].strip())
+        option.add(line.text.cut(start))
+        question.options.append(option)
+        return True
+
     def _accepts(self, letter: int, style: str, line: Line, *, is_auto: bool = False) -> bool:
         """Whether an option's label fits here; what came before is put in order for it."""
         question = self._current
@@ -355,6 +378,7 @@ class Assembly:
         for option in question.options:
             letter = chr(ord("a") + option.letter)
             label = {"lower": f"{letter}) ", "upper": f"{letter.upper()}. "}.get(option.style, "")
+            label = f"{option.lead} " if option.lead else label
             said.append(f"{label}{option.text}")
         said.extend(tail.text.text.strip() for tail, _ in self._tail)
         self._tail.clear()
@@ -434,6 +458,11 @@ class Assembly:
         """End the current question and follow a heading."""
         self.close()
         self._outline.follow(told, said)
+
+
+def _trimmed(text: Marked, stop: int) -> Marked:
+    """The text up to a place, without the signs that lead on to what follows."""
+    return text.cut(0, len(text.text[:stop].rstrip(" .;,(-–—")))
 
 
 def _style_of(label: OptionLabel) -> str:

@@ -24,7 +24,14 @@ class Option:
     has_star: bool = False
     # Cells may go down the columns, so the letters decide on the order.
     is_in_table: bool = False
+    # What stands before it in the file, if that is no letter: a dash, a number.
+    lead: str = ""
     lines: list[Marked] = field(default_factory=list)
+
+    @property
+    def is_unlettered(self) -> bool:
+        """Whether it was typed without a letter: it may turn out to be a statement of the stem."""
+        return self.style in ("dash", "number", "truth")
 
     def add(self, line: Marked) -> None:
         """Continue the option with a line."""
