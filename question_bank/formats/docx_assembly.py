@@ -119,14 +119,14 @@ class Assembly:
         if self._in_answers:
             pairs = self._listed(line)
             if pairs:
-                self.answers.extend(pairs)
+                self.answers.extend(Answer(*pair) for pair in pairs)
                 return True
         if is_open:
             return False
         said = key_line(text)
         pairs = answer_pairs(said if said else text)
         if len(pairs) > 1 or (pairs and (said or question_label(text) is not None)):
-            self.answers.extend(pairs)
+            self.answers.extend(Answer(*pair) for pair in pairs)
             self._in_answers = True
             return True
         if said or not answers_title(text) or not self._announces_answers(text):
@@ -135,7 +135,7 @@ class Assembly:
         self._in_answers = True
         return True
 
-    def _listed(self, line: Line) -> list[Answer]:
+    def _listed(self, line: Line) -> list[tuple[int, str]]:
         text = line.text.text
         letters = letters_only(text)
         if letters is not None and line.auto is not None and line.auto.kind in ("number", "question"):

@@ -43,7 +43,7 @@ _BARE_KEY = re.compile(
     r"\W*(?:(?:dap an(?:\s+(?:dung|chinh xac))?|phuong an dung)(?:\s+la)?"
     r"|chon(?:\s+(?:dap an|phuong an|cau))?)\s*[.\-–—]?\s+"
 )
-_BARE_LETTERS = re.compile(r"([A-L](?:\s*[,;&]\s*[A-L]|[A-L])*)\W*")
+_ARROW_KEY = re.compile(r"\s*(?:[→⇒]|[=-]+>)\s*[(\[]?([A-L](?:\s*[,;&]\s*[A-L])*)[\s.)\]]*")
 _ANSWERS_TITLE = re.compile(
     r"[^\w]*(?:(?:bang|phan|phieu|danh sach|goi y)\s+)*(?:tong hop\s+)?(?:dap an)\b[^:?]{0,60}:?\s*\W*\Z"
 )
@@ -220,10 +220,11 @@ def key_line(text: str) -> str | None:
         return _closed(text[found.end() :].strip())
     bare = _BARE_KEY.match(plain)
     if bare is not None and (
-        letters := re.fullmatch(r"([A-L](?:\s*[,;&]\s*[A-L]|[A-L])*|[a-l])\W*", text[bare.end() :])
+        letters := re.fullmatch(r"[(\[]?([A-L](?:\s*[,;&]\s*[A-L]|[A-L])*|[a-l])\W*", text[bare.end() :])
     ):
         return letters[1]
-    return None
+    arrow = _ARROW_KEY.fullmatch(text)
+    return arrow[1] if arrow else None
 
 
 def key_before_note(text: str) -> int | None:
