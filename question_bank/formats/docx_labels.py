@@ -25,6 +25,7 @@ _OPTION = re.compile(
     rf"\s*{_STAR}\s*(?:[Pp]h[uư][oơ]ng\s+[aá]n\s+)?[(\[]?(?P<letter>[A-La-l])"
     r"(?P<inner>\*+)?(?:\.\)|\s?[.):\]](?![.:])|/(?=\s)|\s?[-–](?=\s))\s*"
 )
+_LONGEST_TRUTH = 6
 _DASH = re.compile(r"\s*[-–—+•▪●]\s+(?=\S)")
 _LEADING_STAR = re.compile(r"\s*(?:\(\*\)|\*+|[☑✓✔])\s*(?=\S)")
 _TRAILING_STAR = re.compile(r"(?<=\S)\s*(?:\(\*\)|\*+|[☑✓✔])[\s.;]*\Z")
@@ -193,7 +194,7 @@ def unlettered_option(text: str, place: int, *, may_count: bool) -> tuple[str, i
 
     It stands behind a dash or, if `may_count`, behind its number; Đúng and Sai stand for themselves.
     """
-    if truth_of(text) is not None and len(text.strip(" .;,")) > 1:
+    if 1 < len(text.strip(" .;,")) <= _LONGEST_TRUTH and truth_of(text) is not None:
         return "truth", 0
     dash = _DASH.match(text)
     if dash is not None:
@@ -229,6 +230,8 @@ def key_line(text: str) -> str | None:
 
 def key_before_note(text: str) -> int | None:
     """Return where the note of a line such as "Đáp án: A. Căn cứ: Điều 7" begins; None for other lines."""
+    if ":" not in text:
+        return None
     plain = folded(text)
     if not (_KEY.match(plain) or _BARE_KEY.match(plain)):
         return None
