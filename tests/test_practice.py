@@ -594,7 +594,9 @@ def test_items_that_run_out_are_found_by_when_they_do(browser):
         assert re.findall(r'<a href="/admin/bank/(T\S+)">', html) == codes
     assert "từ 01/07/2025 đến" in html
     assert "Đã hết" in html
-    assert browser.get("/admin/bank/export?format=csv&ends=past").get_data(as_text=True).count("Câu hỏi T") == 1
+    assert (
+        browser.get("/admin/bank/export?format=csv&ends=past").get_data(as_text=True).count("Câu hỏi T") == 1
+    )
     fields = {"which": "all", "ends": "past", "reason": "Hết hiệu lực"}
     assert post(browser, "/admin/bank/retirements", count=1, **fields).status_code == 303
     assert bank.state_of(bank.newest_version(db.session(), "T1-NB-001")) == "retired"
