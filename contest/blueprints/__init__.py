@@ -3,6 +3,7 @@
 from contest.blueprints import (
     accounts,
     attempts,
+    bundles,
     certificates,
     complaints,
     contest_standings,
@@ -50,6 +51,7 @@ BLUEPRINTS = (
     practice.bp,
     statistics.bp,
     certificates.bp,
+    bundles.bp,
     dashboard.bp,
     participants.bp,
     participant.bp,

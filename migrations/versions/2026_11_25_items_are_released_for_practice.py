@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "e58b13f0c7d4"
-down_revision = "c41f0d7a92be"
+down_revision = "c41f0a6be97d"
 
 # Whoever releases waits for who freezes pools, and the other way round; the operations take the lock
 # first, so that nobody holds the audit log's while waiting for it.
