@@ -11,8 +11,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, exists, func, or_, select, update
-from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.orm import Session, contains_eager, joinedload
+from sqlalchemy.orm import Session, aliased, contains_eager, joinedload
 
 from contest import audit, papers
 from contest.errors import Conflict
@@ -22,6 +21,8 @@ from contest.rules.scoring import LABELS, POINT, chosen_indices, item_points
 from question_bank.draw import PoolItem, Stream, option_order
 
 QUESTIONS = 10
+# Each release is an event of the log, which others wait for meanwhile.
+MOST_AT_ONCE = 500
 
 
 # --- releasing -----------------------------------------------------------------------------------
@@ -54,9 +55,11 @@ def release(
     """
     if not reason:
         raise Conflict("Bạn cần ghi lý do đưa vào luyện tập.")
+    in_use = {one.item_id: one for one in versions if one.approved_at is not None and one.retired_at is None}
+    if len(in_use) > MOST_AT_ONCE:
+        raise Conflict(f"Mỗi lần đưa vào luyện tập được nhiều nhất {MOST_AT_ONCE} câu. Bạn hãy lọc bớt.")
     # No round freezes its pools meanwhile.
     session.execute(select(func.pg_advisory_xact_lock(RELEASES_LOCK)))
-    in_use = {one.item_id: one for one in versions if one.approved_at is not None and one.retired_at is None}
     released = session.scalars(
         update(BankItem)
         .where(
@@ -172,18 +175,18 @@ def _shown(today: date) -> Select[Any]:
 
     One that is retired, not valid today, or whose key a round found wrong is left out.
     """
-    newest = (
-        select(ItemVersion.id)
-        .join(ItemVersion.item)
-        .where(BankItem.released_at.is_not(None), ItemVersion.approved_at.is_not(None))
-        .ext(distinct_on(ItemVersion.item_id))
-        .order_by(ItemVersion.item_id, ItemVersion.number.desc())
-    )
+    newer = aliased(ItemVersion)
     return (
         select(ItemVersion)
         .join(ItemVersion.item)
         .where(
-            ItemVersion.id.in_(newest),
+            BankItem.released_at.is_not(None),
+            ItemVersion.approved_at.is_not(None),
+            ~exists().where(
+                newer.item_id == ItemVersion.item_id,
+                newer.number > ItemVersion.number,
+                newer.approved_at.is_not(None),
+            ),
             ItemVersion.retired_at.is_(None),
             or_(ItemVersion.valid_from.is_(None), ItemVersion.valid_from <= today),
             or_(ItemVersion.valid_to.is_(None), ItemVersion.valid_to >= today),

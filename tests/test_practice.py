@@ -85,6 +85,33 @@ def test_a_release_needs_a_reason_and_something_to_release(organizer):
         release(by=organizer)
 
 
+def test_no_more_are_released_at_once_than_others_can_wait_for(organizer, monkeypatch):
+    builders.make_items(per_cell=2)
+    monkeypatch.setattr(practice, "MOST_AT_ONCE", 3)
+
+    with pytest.raises(Conflict, match="nhiều nhất 3 câu"):
+        release(by=organizer)
+    assert len(release(["T1-NB-001", "T1-NB-002", "T2-TH-001"], by=organizer)[0]) == 3
+
+
+def test_an_item_that_is_written_anew_is_practised_in_its_new_words(organizer):
+    builders.make_items(per_cell=1)
+    release(["T1-NB-001"], by=organizer)
+    item = bank.item_of(bank.newest_version(db.session(), "T1-NB-001"))
+    newer = bank.edit(
+        db.session(), "T1-NB-001", replace(item, stem="Viết lại?"), author_id=organizer.id, now=now()
+    )
+    asked = {"seed": "x", "today": local_today(db.session())}
+
+    assert [one["stem"] for one in practice.questions(db.session(), ["T1-NB-001"], **asked)] == [item.stem]
+    other = builders.make_staff()
+    bank.review(db.session(), newer, reviewer_id=other.id, now=now())
+    bank.approve(db.session(), newer, approver_id=other.id, now=now())
+    assert [one["stem"] for one in practice.questions(db.session(), ["T1-NB-001"], **asked)] == ["Viết lại?"]
+    bank.retire(db.session(), [newer], reason="Sai", actor_id=other.id, now=now())
+    assert practice.questions(db.session(), ["T1-NB-001"], **asked) == []
+
+
 def test_a_released_item_is_in_no_pool(contest, organizer):
     builders.make_items(per_cell=3)
     release(["T1-NB-001"], by=organizer)
