@@ -79,7 +79,8 @@ class Assembly:
         note = key_before_note(line.text.text)
         if note is not None:
             self.within(replace(line, text=_trimmed(line.text, note)))
-            line = replace(line, text=line.text.cut(note), auto=None, pictures=())
+            end = _end_of_note(line.text.text, note)
+            line = replace(line, text=line.text.cut(note, end), auto=None, pictures=())
         for reads in (self._key, self._note, self._option):
             if reads(line):
                 return
@@ -462,7 +463,14 @@ class Assembly:
 
 def _trimmed(text: Marked, stop: int) -> Marked:
     """The text up to a place, without the signs that lead on to what follows."""
-    return text.cut(0, len(text.text[:stop].rstrip(" .;,(-–—")))
+    return text.cut(0, len(text.text[:stop].rstrip(" .;,([-–—")))
+
+
+def _end_of_note(text: str, start: int) -> int:
+    """Where a note ends: before the bracket that is closed at the end, if it was opened before the note."""
+    end = len(text.rstrip(" ."))
+    is_bracketed = text[:start].rstrip().endswith(("(", "[")) and text[:end].endswith((")", "]"))
+    return end - 1 if is_bracketed else len(text)
 
 
 def _style_of(label: OptionLabel) -> str:

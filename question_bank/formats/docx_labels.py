@@ -238,7 +238,7 @@ def key_before_note(text: str) -> int | None:
     note = _NOTE_WITHIN.search(plain)
     if note is None:
         return None
-    said = key_line(text[: note.start()].rstrip(" .;,(-–—"))
+    said = key_line(text[: note.start()].rstrip(" .;,([-–—"))
     return note.start() if said and letters_only(said) is not None else None
 
 

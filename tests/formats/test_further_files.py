@@ -98,10 +98,12 @@ FILES: dict[str, tuple[str, bytes, list[Told], list[tuple[str, dict[str, Any]]]]
         word(
             *("Câu 1. Ai?", "A. một", "B. hai", "Đáp án: A. Căn cứ: Điều 7 Luật Căn cước"),
             *("Câu 2. Gì?", "A. một", "B. hai", "Đáp án B – Giải thích: Vì luật định."),
+            *("Câu 3. Đâu?", "A. một", "B. hai", "Đáp án: A (Căn cứ: Điều 6)"),
         ),
         [
             ("Ai?", AB, [0], None, None, "Điều 7 Luật Căn cước"),
             ("Gì?", AB, [1], None, None, None, "Vì luật định."),
+            ("Đâu?", AB, [0], None, None, "Điều 6"),
         ],
         [],
     ),
