@@ -400,7 +400,8 @@ def label_of(html, words):
     return re.search(r'value="(\w)"(?:(?!value=).)*?<span>' + words + "</span>", html, re.DOTALL)[1]
 
 
-def test_nobody_needs_to_sign_in_and_each_answer_is_explained_at_once(client, practised):
+@pytest.mark.usefixtures("practised")
+def test_nobody_needs_to_sign_in_and_each_answer_is_explained_at_once(client):
     summed, judged = answer_all(client, lambda html: label_of(html, "Phương án 1"))
 
     assert len(judged) == practice.QUESTIONS
@@ -412,7 +413,8 @@ def test_nobody_needs_to_sign_in_and_each_answer_is_explained_at_once(client, pr
     assert "Bạn trả lời đúng tất cả 10 câu" in summed
 
 
-def test_a_wrong_answer_shows_the_right_one_and_the_sum_opens_it(client, practised):
+@pytest.mark.usefixtures("practised")
+def test_a_wrong_answer_shows_the_right_one_and_the_sum_opens_it(client):
     summed, judged = answer_all(client, lambda html: label_of(html, "Phương án 0"))
 
     assert all("Chưa đúng." in html and "Đáp án đúng" in html for html in judged)
@@ -420,7 +422,8 @@ def test_a_wrong_answer_shows_the_right_one_and_the_sum_opens_it(client, practis
     assert summed.count("<details") == summed.count(" open>") == 10
 
 
-def test_the_key_is_not_on_the_page_before_the_answer(client, practised):
+@pytest.mark.usefixtures("practised")
+def test_the_key_is_not_on_the_page_before_the_answer(client):
     html = client.get(begin(client)).get_data(as_text=True)
     for words in ("Đáp án", "Lời giải thích", "is-right", "Nghị định"):
         assert words not in html
@@ -437,21 +440,24 @@ def test_several_right_options_are_all_to_be_chosen(client, organizer):
     assert "10/10 câu" in answer_all(client, both)[0]
 
 
-def test_nothing_is_written(client, practised, statements):
+@pytest.mark.usefixtures("practised")
+def test_nothing_is_written(client, statements):
     with statements() as noted:
         answer_all(client, lambda html: "a")
     assert noted
     assert all(statement.lstrip().upper().startswith("SELECT") for statement in noted)
 
 
-def test_each_page_takes_few_statements(client, practised, contest, statements):
+@pytest.mark.usefixtures("practised")
+def test_each_page_takes_few_statements(client, contest, statements):
     for address, most in (("/practice", 4), ("/practice/new", 2), (begin(client), 4)):
         with statements() as noted:
             client.get(address)
         assert len(noted) <= most, noted
 
 
-def test_a_topic_is_practised_alone(client, practised):
+@pytest.mark.usefixtures("practised")
+def test_a_topic_is_practised_alone(client):
     codes = [value for name, value in parse_qsl(urlsplit(begin(client, "T2")).query) if name == "item"]
     assert len(codes) == 6
     assert all(code.startswith("T2-") for code in codes)
@@ -495,7 +501,8 @@ def test_what_is_not_valid_today_is_not_practised(organizer, ended):
     assert shown_codes() == ["T2-TH-001"]
 
 
-def test_a_retired_item_is_practised_no_more_and_the_others_go_on(client, practised, organizer):
+@pytest.mark.usefixtures("practised")
+def test_a_retired_item_is_practised_no_more_and_the_others_go_on(client, organizer):
     address = begin(client)
     first = dict(parse_qsl(urlsplit(address).query))
     codes = [value for name, value in parse_qsl(urlsplit(address).query) if name == "item"]
@@ -526,13 +533,15 @@ def test_a_retired_item_is_practised_no_more_and_the_others_go_on(client, practi
         "item=T1-NB-001&given=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&item=T1-NB-002",
     ],
 )
-def test_no_address_breaks_the_page(client, practised, query):
+@pytest.mark.usefixtures("practised")
+def test_no_address_breaks_the_page(client, query):
     answer = client.get(f"/practice/questions?{query}")
     assert answer.status_code in (200, 404, 422)
     assert "<script>" not in answer.get_data(as_text=True)
 
 
-def test_an_empty_answer_asks_for_one(client, practised):
+@pytest.mark.usefixtures("practised")
+def test_an_empty_answer_asks_for_one(client):
     html = client.get(begin(client)).get_data(as_text=True)
     answer = client.get("/practice/questions", query_string=[*arguments(html), ("answer", "1")])
     assert answer.status_code == 422
@@ -580,7 +589,8 @@ def test_everybody_sees_the_pictures_of_released_items_and_of_no_others(client, 
     assert 'alt="Sơ đồ một cửa"' in html
 
 
-def test_practice_is_no_attempt_and_its_items_are_not_what_somebody_has_had(client, contest, practised):
+@pytest.mark.usefixtures("practised")
+def test_practice_is_no_attempt_and_its_items_are_not_what_somebody_has_had(client, contest):
     answer_all(client, lambda html: "a")
     assert db.session.scalars(select(Attempt)).all() == []
 

@@ -13,7 +13,6 @@ from question_bank.formats.docx_labels import (
     crowded_labels,
     field_line,
     folded,
-    key_before_note,
     key_line,
     key_within,
     kind_named,
@@ -24,12 +23,12 @@ from question_bank.formats.docx_labels import (
     option_labels,
     options_after_stem,
     question_label,
-    unlettered_option,
 )
 from question_bank.formats.docx_marks import BOLD
+from question_bank.formats.docx_notes import key_and_note
 from question_bank.formats.docx_outlook import Outlook
-from question_bank.formats.docx_paragraphs import Line, Marked
-from question_bank.formats.docx_questions import Option, Question
+from question_bank.formats.docx_paragraphs import Line
+from question_bank.formats.docx_questions import Option, Question, add_unlettered
 
 
 class Assembly:
@@ -76,11 +75,9 @@ class Assembly:
 
     def within(self, line: Line) -> None:
         """Read a line that belongs to the current question, whatever it begins with."""
-        note = key_before_note(line.text.text)
-        if note is not None:
-            self.within(replace(line, text=_trimmed(line.text, note)))
-            end = _end_of_note(line.text.text, note)
-            line = replace(line, text=line.text.cut(note, end), auto=None, pictures=())
+        if (parts := key_and_note(line)) is not None:
+            self.within(parts[0])
+            line = parts[1]
         for reads in (self._key, self._note, self._option):
             if reads(line):
                 return
@@ -331,21 +328,9 @@ class Assembly:
         return True
 
     def _unlettered_option(self, line: Line) -> bool:
-        """Read an option without a letter; if letters follow, it was a statement of the stem."""
-        question = self._current
-        if question is None or self._field is not None or self._is_finished or line.pictures:
+        if self._current is None or self._field is not None or self._is_finished:
             return False
-        if line.auto is not None or "table" in line.where:
-            return False
-        text, place = line.text.text, len(question.options)
-        found = unlettered_option(text, place, may_count=self._ahead.has_titles)
-        if found is None or (question.options and question.options[-1].style != found[0]):
-            return False
-        style, start = found
-        option = Option(place, style, lead=text[:start].strip())
-        option.add(line.text.cut(start))
-        question.options.append(option)
-        return True
+        return add_unlettered(self._current, line, may_count=self._ahead.has_titles)
 
     def _accepts(self, letter: int, style: str, line: Line, *, is_auto: bool = False) -> bool:
         """Whether an option's label fits here; what came before is put in order for it."""
@@ -459,18 +444,6 @@ class Assembly:
         """End the current question and follow a heading."""
         self.close()
         self._outline.follow(told, said)
-
-
-def _trimmed(text: Marked, stop: int) -> Marked:
-    """The text up to a place, without the signs that lead on to what follows."""
-    return text.cut(0, len(text.text[:stop].rstrip(" .;,([-–—")))
-
-
-def _end_of_note(text: str, start: int) -> int:
-    """Where a note ends: before the bracket that is closed at the end, if it was opened before the note."""
-    end = len(text.rstrip(" ."))
-    is_bracketed = text[:start].rstrip().endswith(("(", "[")) and text[:end].endswith((")", "]"))
-    return end - 1 if is_bracketed else len(text)
 
 
 def _style_of(label: OptionLabel) -> str:
