@@ -169,6 +169,7 @@ def open_round(
     `seed` is the round's secret unless one was committed before. Raises Conflict if the round was
     opened before, or for anything that readiness.checks holds against it.
     """
+    pools.hold_releases(session)
     # One opening of a contest at a time: no pool takes an item that another is taking.
     session.execute(select(Contest.id).where(Contest.id == round.contest_id).with_for_update(key_share=True))
     session.refresh(round, with_for_update=True)

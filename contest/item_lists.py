@@ -1,12 +1,13 @@
 """Which versions of items lists show: the newest, those that fit a search, those in a state, and how many."""
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
-from contest.models import ItemVersion
+from contest.models import BankItem, ItemVersion
 from question_bank.text import clean_text, fold
 
 STATES = ("draft", "reviewed", "approved", "retired")
@@ -15,7 +16,16 @@ APPROVED_STATES = ("approved", "retired")
 
 
 def counts_by_state(
-    session: Session, *, words: str = "", topic: str = "", level: str = "", division: str = "", tag: str = ""
+    session: Session,
+    *,
+    words: str = "",
+    topic: str = "",
+    level: str = "",
+    division: str = "",
+    tag: str = "",
+    released: str = "",
+    ends_before: date | None = None,
+    ends_from: date | None = None,
 ) -> dict[str, int]:
     """Return how many items newest_versions finds for each state, and for "" in all; one statement."""
     numbers = (
@@ -40,13 +50,38 @@ def counts_by_state(
         select(func.count().filter(is_newest), *counts)
         .select_from(ItemVersion)
         .join(numbers, numbers.c.item_id == ItemVersion.item_id)
-        .where(*fitting(words=words, topic=topic, level=level, division=division, tag=tag))
+        .join(ItemVersion.item)
+        .where(
+            *fitting(
+                words=words,
+                topic=topic,
+                level=level,
+                division=division,
+                tag=tag,
+                released=released,
+                ends_before=ends_before,
+                ends_from=ends_from,
+            )
+        )
     )
     return dict(zip(["", *STATES], session.execute(query).one(), strict=True))
 
 
-def fitting(*, words: str, topic: str, level: str, division: str, tag: str) -> Iterator[ColumnElement[bool]]:
-    """Yield the conditions for a version to fit."""
+def fitting(
+    *,
+    words: str,
+    topic: str,
+    level: str,
+    division: str,
+    tag: str,
+    released: str,
+    ends_before: date | None,
+    ends_from: date | None,
+) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions for a version, joined with its item, to fit.
+
+    `released` is "yes" or "no"; `ends_before` and `ends_from` bound the last day of validity.
+    """
     for word in fold(clean_text(words)).split():
         yield ItemVersion.search_text.contains(word, autoescape=True)
     if topic:
@@ -57,6 +92,12 @@ def fitting(*, words: str, topic: str, level: str, division: str, tag: str) -> I
         yield ItemVersion.divisions.contains([division])
     if tag:
         yield ItemVersion.tags.contains([tag])
+    if released:
+        yield BankItem.released_at.is_not(None) if released == "yes" else BankItem.released_at.is_(None)
+    if ends_before is not None:
+        yield ItemVersion.valid_to < ends_before
+    if ends_from is not None:
+        yield ItemVersion.valid_to >= ends_from
 
 
 def is_newest() -> ColumnElement[bool]:

@@ -1,7 +1,7 @@
 """Papers as people see them: the questions in their order, and after the round what was right and why."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from contest import attempts, bank, contests, pools, scoring
-from contest.models import Attempt, Round, RoundDivision
+from contest.models import Attempt, ItemVersion, Round, RoundDivision
 from contest.rules.scoring import LABELS, POINT, score
 from question_bank.draw import NotEnoughItems, draw_paper, paper_seed
 
@@ -30,21 +30,33 @@ def questions(session: Session, attempt: Attempt, responses: Mapping[str, list[s
     for position, item in enumerate(paper, start=1):
         version = versions[attempt.pool.item_versions[item.code]]
         shown.append(
-            {
-                "position": position,
-                "kind": version.kind,
-                "is_multiple": version.kind == "multiple",
-                "stem": _html(version.stem),
-                "picture": version.picture,
-                "picture_alt": version.picture_alt,
-                "options": [
-                    {"label": LABELS[place], "text": _html(version.options[index]["text"])}
-                    for place, index in enumerate(item.order)
-                ],
-                "chosen": responses.get(str(position), []),
-            }
+            {"position": position, "chosen": responses.get(str(position), [])} | question(version, item.order)
         )
     return shown
+
+
+def question(version: ItemVersion, order: Sequence[int]) -> dict[str, Any]:
+    """Return an item as it is asked, its options in the order given."""
+    return {
+        "kind": version.kind,
+        "is_multiple": version.kind == "multiple",
+        "stem": _html(version.stem),
+        "picture": version.picture,
+        "picture_alt": version.picture_alt,
+        "options": [
+            {"label": LABELS[place], "text": _html(version.options[index]["text"])}
+            for place, index in enumerate(order)
+        ],
+    }
+
+
+def reasons(version: ItemVersion) -> dict[str, Any]:
+    """Return why the key of an item is right; for whoever may see the key."""
+    return {
+        "explanation": _html(version.explanation),
+        "legal_document": version.legal_document,
+        "legal_article": version.legal_article,
+    }
 
 
 def _html(cleaned: str) -> Markup:
@@ -122,7 +134,7 @@ def review(session: Session, attempt: Attempt) -> list[dict[str, Any]]:
         corrections={code: one.keys for code, one in corrected.items()},
     )
     reviewed = []
-    for question, item, points in zip(
+    for asked, item, points in zip(
         questions(session, attempt, attempt.responses), paper, scored.by_position, strict=True
     ):
         version = versions[pool.item_versions[item.code]]
@@ -132,16 +144,14 @@ def review(session: Session, attempt: Attempt) -> list[dict[str, Any]]:
             LABELS[place] for place, index in enumerate(item.order) if any(index in key for key in accepted)
         }
         reviewed.append(
-            question
+            asked
+            | reasons(version)
             | {
                 "right": right,
                 "points": points,
                 "is_right": points == POINT,
                 "is_void": correction is not None and correction.keys is None,
                 "note": correction.note if correction else "",
-                "explanation": _html(version.explanation),
-                "legal_document": version.legal_document,
-                "legal_article": version.legal_article,
             }
         )
     return reviewed

@@ -32,7 +32,7 @@ def content_for(session: Session, sha256: str, *, account_id: int | None, is_sta
     """Return a picture's bytes to somebody who may see it. Raises NotThere.
 
     A picture could tell a question before it is asked: whoever does not work here sees those of their
-    own papers only.
+    own papers, and of items that are released for practice, only.
     """
     query = select(StoredPicture).where(StoredPicture.sha256 == sha256)
     if not is_staff:
@@ -45,7 +45,7 @@ def content_for(session: Session, sha256: str, *, account_id: int | None, is_sta
 
 def _reasons_to_see(account_id: int | None) -> list[ColumnElement[bool]]:
     """Return the conditions of which one is enough to be shown a picture."""
-    return [_is_in_own_paper(account_id)]
+    return [_is_in_own_paper(account_id), _is_in_practice()]
 
 
 def _is_in_own_paper(account_id: int | None) -> ColumnElement[bool]:
@@ -59,5 +59,17 @@ def _is_in_own_paper(account_id: int | None) -> ColumnElement[bool]:
             ItemVersion.picture_sha256 == StoredPicture.sha256,
             Pool.item_versions[BankItem.code].as_integer() == ItemVersion.id,
             Attempt.paper.op("@>")(asked),
+        )
+    )
+
+
+def _is_in_practice() -> ColumnElement[bool]:
+    return exists(
+        select(ItemVersion.id)
+        .join(ItemVersion.item)
+        .where(
+            ItemVersion.picture_sha256 == StoredPicture.sha256,
+            ItemVersion.approved_at.is_not(None),
+            BankItem.released_at.is_not(None),
         )
     )

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -20,6 +20,9 @@ from question_bank.draw import REQUIRED, Cell, PoolItem, required_code, shortfal
 Frozen = Row[Any]
 # Without texts a pool is small; a process holds those of a whole contest.
 POOLS_KEPT = 64
+# Held shared by who freezes pools, alone by who releases items for practice. The database's triggers
+# take the same one.
+RELEASES_LOCK = 7_301_002
 _loaded: dict[tuple[int, str], "LoadedPool"] = {}
 
 
@@ -73,6 +76,11 @@ def specification_cells(specification: Sequence[Mapping[str, Any]]) -> list[Cell
         Cell(cell["topic"], cell["level"], cell["count"], frozenset(cell.get("tags", ())))
         for cell in specification
     ]
+
+
+def hold_releases(session: Session) -> None:
+    """Let nobody release an item for practice until the commit: what is frozen meanwhile stays unseen."""
+    session.execute(select(func.pg_advisory_xact_lock_shared(RELEASES_LOCK)))
 
 
 def freeze(session: Session, asked: RoundDivision, *, now: datetime) -> Pool:
@@ -154,8 +162,8 @@ def available(session: Session, round: Round, division: str) -> list[tuple[str, 
     """Return what a division's pool could be made of, sorted by code.
 
     The newest approved version of each item that is written for the division, valid on the day of
-    opening (in Vietnam) and in no pool of another round of the contest, whose keys are shown after
-    that round.
+    opening (in Vietnam), not released for practice, and in no pool of another round of the contest,
+    whose keys are shown after that round.
     """
     day = round.opens_at.astimezone(LOCAL_ZONE).date()
     elsewhere = _codes_of_other_rounds(session, round)
@@ -232,6 +240,7 @@ def items_of_round(session: Session, round: Round, *, now: datetime) -> dict[int
 def _approved(session: Session, day: date) -> list[tuple[str, Frozen]]:
     """Return the newest approved version of each code, sorted by code, if it is valid on the day.
 
+    What was released for practice is left out: people have seen its key.
     An older wording never comes back because the newest is retired or not valid.
     """
     newest = (
@@ -250,7 +259,7 @@ def _approved(session: Session, day: date) -> list[tuple[str, Frozen]]:
             ItemVersion.retired_at,
         )
         .join(ItemVersion.item)
-        .where(ItemVersion.approved_at.is_not(None))
+        .where(ItemVersion.approved_at.is_not(None), BankItem.released_at.is_(None))
         .ext(distinct_on(BankItem.code))
         .order_by(BankItem.code, ItemVersion.number.desc())
     )

@@ -151,10 +151,11 @@ def draw_paper(
         taken = {item.code for item in chosen}
         left = [item for item in left if item.code not in taken]
         paper += chosen
-    return [PaperItem(item.code, _option_order(item, stream)) for item in stream.shuffle(paper)]
+    return [PaperItem(item.code, option_order(item, stream)) for item in stream.shuffle(paper)]
 
 
-def _option_order(item: PoolItem, stream: Stream) -> tuple[int, ...]:
+def option_order(item: PoolItem, stream: Stream) -> tuple[int, ...]:
+    """Return the option indices in an order of the stream, those that are pinned in their places."""
     free = [index for index in range(item.options) if index not in item.pinned]
     shuffled = iter(stream.shuffle(free))
     return tuple(index if index in item.pinned else next(shuffled) for index in range(item.options))

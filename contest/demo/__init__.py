@@ -29,6 +29,7 @@ from contest import (
     headcounts,
     leaderboards,
     official_results,
+    practice,
     proposals,
     publishing,
     registrations,
@@ -142,6 +143,7 @@ def seed(session: Session, *, data_key: str, progress: Callable[[int], object]) 
         _take(demo, first, person, token, _moment(random, first, first.closes_at))
         progress(1)
     _finish(demo, first, organizer, approver)
+    _release_for_practice(session, first, organizer, now=now)
     for place, (person, _, token) in enumerate(demo.people[:AGAIN]):
         is_sitting = place < SITTING
         moment = now - timedelta(minutes=2 + place) if is_sitting else _moment(random, second, now)
@@ -403,6 +405,14 @@ def _finish(demo: _Demo, round: Round, organizer: Account, approver: Account) ->
         actor_id=organizer.id,
     )
     _make_official(demo, found, organizer, approver)
+
+
+def _release_for_practice(session: Session, round: Round, organizer: Account, *, now: datetime) -> None:
+    """Let everybody practise with a closed round's items: their keys are public, no later round has them."""
+    frozen = session.scalars(select(Pool.item_versions).where(Pool.round_id == round.id))
+    ids = {version_id for pool in frozen for version_id in pool.values()}
+    versions = bank.texts(session, ids).values()
+    practice.release(session, versions, reason=f"Vòng {round.number} đã đóng", actor_id=organizer.id, now=now)
 
 
 def _make_official(demo: _Demo, round: Round, organizer: Account, approver: Account) -> None:

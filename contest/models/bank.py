@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Integer, UniqueConstraint, func
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, Integer, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from contest.extensions import Base
@@ -31,10 +31,23 @@ class BankItem(Base):
     """A question through all its versions, under one code."""
 
     __tablename__ = "bank_items"
-    __table_args__ = (UniqueConstraint("code"),)
+    __table_args__ = (
+        UniqueConstraint("code"),
+        CheckConstraint(
+            "(released_at IS NULL) = (released_by_id IS NULL) "
+            "AND (released_at IS NULL) = (release_reason IS NULL)",
+            name="released_with_reason",
+        ),
+        # Read by the pages of the practice.
+        Index("ix_bank_items_released_at", "released_at", postgresql_where=text("released_at IS NOT NULL")),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     code: Mapped[str]
+    # From here on everybody practises with it and no round draws it, for good (triggers refuse the rest).
+    released_at: Mapped[datetime | None]
+    released_by_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
+    release_reason: Mapped[str | None]
 
     versions: Mapped[list["ItemVersion"]] = relationship(back_populates="item", order_by="ItemVersion.number")
 

@@ -22,7 +22,8 @@ _LIVE = re.compile(r"'*[=+\-@\t\r\x00＝＋－＠]")
 _GUARDED = re.compile(r"''*[=+\-@\t\r\x00＝＋－＠]")
 # A function call or a DDE link; "= 80%" is a text that somebody typed.
 _FORMULA = re.compile(r"[=+\-@]+\s*(?:[A-Za-z][\w.]*\s*\(|[\w]+\|)")
-_HINT = re.compile(r"sep=(.)\r?\n?")
+# Some programs put it between quotes.
+_HINT = re.compile(r"(\"?)sep=(.)\1(?:[;,\t|]*)(?:\r\n?|\n|\Z)", re.IGNORECASE)
 _SAMPLE = 60_000
 
 
@@ -33,7 +34,7 @@ def read(content: bytes) -> Reading:
     hint = _HINT.match(text)
     if hint:
         text = text[hint.end() :]
-    for separator in [hint[1]] if hint else SEPARATORS:
+    for separator in [hint[2]] if hint else SEPARATORS:
         if has_questions(_table(text[:_SAMPLE], separator)):
             return judge(drafts_of(_table(text, separator)))
     raise UnreadableFile(NO_HEADINGS)

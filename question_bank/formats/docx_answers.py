@@ -3,12 +3,22 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from question_bank.formats.docx_labels import answer_pairs, folded, letters_only
 from question_bank.formats.docx_paragraphs import Cell, Table
 from question_bank.formats.docx_questions import Question
+from question_bank.formats.headings import role_of
 
-Answer = tuple[int, str]
+
+class Answer(NamedTuple):
+    """What a list says of the question of a number: its key, and perhaps why."""
+
+    number: int
+    letters: str
+    legal_basis: str = ""
+    explanation: str = ""
+
 
 _NUMBER = re.compile(r"(?:cau\s*(?:hoi\s*)?(?:so\s*)?)?(\d{1,4})\s*[.:)]?")
 _TITLE = re.compile(
@@ -28,7 +38,7 @@ def answers_of_table(table: Table) -> list[Answer] | None:
         return None
     pairs = [answer_pairs(text) for text in said]
     if all(pairs):
-        return [pair for found in pairs for pair in found]
+        return [Answer(*pair) for found in pairs for pair in found]
     if any(_number(text) is None and letters_only(text) is None for text in said):
         return None
     return _zipped(rows) or _zipped(_turned(rows)) or _alternating(rows)
@@ -45,11 +55,20 @@ def answers_in_columns(table: Table) -> list[Answer] | None:
         )
         if key is None or number is None:
             continue
-        cells = [(each[number], each[key]) for each in rows[place + 1 :] if len(each) > max(number, key)]
-        found = [(_number(text), letters_only(letters)) for text, letters in cells if text and letters]
-        pairs = [(at, letters) for at, letters in found if at is not None and letters is not None]
-        return pairs if pairs and len(pairs) == len(found) else None
+        said = [each for each in rows[place + 1 :] if len(each) > max(number, key)]
+        said = [each for each in said if each[number] and each[key]]
+        notes = {role_of(text)[0]: column for column, text in reversed(list(enumerate(row)))}
+        found = [
+            Answer(at, letters, _at(each, notes.get("basis")), _at(each, notes.get("explanation")))
+            for each in said
+            if (at := _number(each[number])) is not None and (letters := letters_only(each[key])) is not None
+        ]
+        return found if found and len(found) == len(said) else None
     return None
+
+
+def _at(row: Sequence[str], column: int | None) -> str:
+    return row[column] if column is not None and column < len(row) else ""
 
 
 def _text(cell: Cell) -> str:
@@ -87,7 +106,7 @@ def _zipped(rows: Sequence[Sequence[str]]) -> list[Answer]:
         elif numbers is not None and all(letters_only(text) is not None for text in said):
             pairs = zip(numbers, row, strict=False)
             found.extend(
-                (number, key)
+                Answer(number, key)
                 for text, key in pairs
                 if key and (number := _number(text)) and not _is_title(key)
             )
@@ -109,7 +128,7 @@ def _alternating(rows: Sequence[Sequence[str]]) -> list[Answer]:
             if this is not None:
                 number = this
             elif number is not None:
-                found.append((number, text))
+                found.append(Answer(number, text))
                 number = None
     return found
 
@@ -120,36 +139,38 @@ def assign(questions: Sequence[Question], answers: Sequence[Answer]) -> None:
     Where the numbers begin anew (a second part), the lists must do the same, or count on over all
     questions; a number that several questions carry otherwise has no key.
     """
-    for question, key in _matched(questions, answers):
+    for question, answer in _matched(questions, answers):
         if question.key_text is None:
-            question.key_text = key
+            question.key_text = answer.letters
+        question.legal_basis = question.legal_basis or answer.legal_basis or None
+        question.explanation = question.explanation or answer.explanation or None
 
 
-def _matched(questions: Sequence[Question], answers: Sequence[Answer]) -> list[tuple[Question, str]]:
+def _matched(questions: Sequence[Question], answers: Sequence[Answer]) -> list[tuple[Question, Answer]]:
     numbers = [question.number or place for place, question in enumerate(questions, start=1)]
     parts = _parts(numbers)
-    listed = _parts([number for number, _ in answers])
+    listed = _parts([answer.number for answer in answers])
     if len(parts) == len(listed):
         return [
             pair
             for part, keys in zip(parts, listed, strict=True)
             for pair in _by_number([(numbers[i], questions[i]) for i in part], [answers[i] for i in keys])
         ]
-    counted_on = [number for number, _ in answers] == list(range(1, len(questions) + 1))
+    counted_on = [answer.number for answer in answers] == list(range(1, len(questions) + 1))
     if counted_on and all(numbers[part[0]] == 1 for part in parts):
-        return list(zip(questions, (key for _, key in answers), strict=True))
+        return list(zip(questions, answers, strict=True))
     return _by_number(list(zip(numbers, questions, strict=True)), answers)
 
 
 def _by_number(
     numbered: Sequence[tuple[int, Question]], answers: Sequence[Answer]
-) -> list[tuple[Question, str]]:
+) -> list[tuple[Question, Answer]]:
     carried = Counter(number for number, _ in numbered)
-    keys: dict[int, set[str]] = {}
-    for number, key in answers:
-        keys.setdefault(number, set()).add(key)
+    keys: dict[int, dict[str, Answer]] = {}
+    for answer in answers:
+        keys.setdefault(answer.number, {}).setdefault(answer.letters, answer)
     return [
-        (question, next(iter(keys[number])))
+        (question, next(iter(keys[number].values())))
         for number, question in numbered
         if carried[number] == 1 and len(keys.get(number, ())) == 1
     ]

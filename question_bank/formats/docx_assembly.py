@@ -25,9 +25,10 @@ from question_bank.formats.docx_labels import (
     question_label,
 )
 from question_bank.formats.docx_marks import BOLD
+from question_bank.formats.docx_notes import key_and_note
 from question_bank.formats.docx_outlook import Outlook
 from question_bank.formats.docx_paragraphs import Line
-from question_bank.formats.docx_questions import Option, Question
+from question_bank.formats.docx_questions import Option, Question, add_unlettered
 
 
 class Assembly:
@@ -74,6 +75,9 @@ class Assembly:
 
     def within(self, line: Line) -> None:
         """Read a line that belongs to the current question, whatever it begins with."""
+        if (parts := key_and_note(line)) is not None:
+            self.within(parts[0])
+            line = parts[1]
         for reads in (self._key, self._note, self._option):
             if reads(line):
                 return
@@ -113,14 +117,14 @@ class Assembly:
         if self._in_answers:
             pairs = self._listed(line)
             if pairs:
-                self.answers.extend(pairs)
+                self.answers.extend(Answer(*pair) for pair in pairs)
                 return True
         if is_open:
             return False
         said = key_line(text)
         pairs = answer_pairs(said if said else text)
         if len(pairs) > 1 or (pairs and (said or question_label(text) is not None)):
-            self.answers.extend(pairs)
+            self.answers.extend(Answer(*pair) for pair in pairs)
             self._in_answers = True
             return True
         if said or not answers_title(text) or not self._announces_answers(text):
@@ -129,7 +133,7 @@ class Assembly:
         self._in_answers = True
         return True
 
-    def _listed(self, line: Line) -> list[Answer]:
+    def _listed(self, line: Line) -> list[tuple[int, str]]:
         text = line.text.text
         letters = letters_only(text)
         if letters is not None and line.auto is not None and line.auto.kind in ("number", "question"):
@@ -195,7 +199,7 @@ class Assembly:
         follows_on = label.number == (current.number or 0) + 1
         if self._field in ("legal_basis", "explanation") and not self._is_after_gap:
             follows_on = False  # an explanation may have numbered lines
-        if not current.options:
+        if not current.options or current.options[-1].is_unlettered:
             return label if follows_on and not self._ahead.has_titles else None
         if follows_on and not self._ahead.has_titles:
             return label
@@ -274,7 +278,7 @@ class Assembly:
         if labels and len(labels) == 1 and not question.options and not self._is_letter_next(labels[0]):
             labels = crowded_labels(text) or labels
         if not labels:
-            return self._auto_option(line)
+            return self._auto_option(line) or self._unlettered_option(line)
         if not self._accepts(labels[0].letter, _style_of(labels[0]), line):
             return False
         for place, label in enumerate(labels):
@@ -323,6 +327,11 @@ class Assembly:
         question.options.append(option)
         return True
 
+    def _unlettered_option(self, line: Line) -> bool:
+        if self._current is None or self._field is not None or self._is_finished:
+            return False
+        return add_unlettered(self._current, line, may_count=self._ahead.has_titles)
+
     def _accepts(self, letter: int, style: str, line: Line, *, is_auto: bool = False) -> bool:
         """Whether an option's label fits here; what came before is put in order for it."""
         question = self._current
@@ -355,6 +364,7 @@ class Assembly:
         for option in question.options:
             letter = chr(ord("a") + option.letter)
             label = {"lower": f"{letter}) ", "upper": f"{letter.upper()}. "}.get(option.style, "")
+            label = f"{option.lead} " if option.lead else label
             said.append(f"{label}{option.text}")
         said.extend(tail.text.text.strip() for tail, _ in self._tail)
         self._tail.clear()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from question_bank.formats.judging import level_code
+from question_bank.formats.keys import truth_of
 from question_bank.text import fold
 
 LETTERS = "ABCDEFGHIJKL"
@@ -24,6 +25,8 @@ _OPTION = re.compile(
     rf"\s*{_STAR}\s*(?:[Pp]h[uư][oơ]ng\s+[aá]n\s+)?[(\[]?(?P<letter>[A-La-l])"
     r"(?P<inner>\*+)?(?:\.\)|\s?[.):\]](?![.:])|/(?=\s)|\s?[-–](?=\s))\s*"
 )
+_LONGEST_TRUTH = 6
+_DASH = re.compile(r"\s*[-–—+•▪●]\s+(?=\S)")
 _LEADING_STAR = re.compile(r"\s*(?:\(\*\)|\*+|[☑✓✔])\s*(?=\S)")
 _TRAILING_STAR = re.compile(r"(?<=\S)\s*(?:\(\*\)|\*+|[☑✓✔])[\s.;]*\Z")
 _LONGEST_TAIL = 20
@@ -41,7 +44,7 @@ _BARE_KEY = re.compile(
     r"\W*(?:(?:dap an(?:\s+(?:dung|chinh xac))?|phuong an dung)(?:\s+la)?"
     r"|chon(?:\s+(?:dap an|phuong an|cau))?)\s*[.\-–—]?\s+"
 )
-_BARE_LETTERS = re.compile(r"([A-L](?:\s*[,;&]\s*[A-L]|[A-L])*)\W*")
+_ARROW_KEY = re.compile(r"\s*(?:[→⇒]|[=-]+>)\s*[(\[]?([A-L](?:\s*[,;&]\s*[A-L])*)[\s.)\]]*")
 _ANSWERS_TITLE = re.compile(
     r"[^\w]*(?:(?:bang|phan|phieu|danh sach|goi y)\s+)*(?:tong hop\s+)?(?:dap an)\b[^:?]{0,60}:?\s*\W*\Z"
 )
@@ -67,6 +70,7 @@ _FIELDS = {
 _FIELD = re.compile(
     r"[\s(\[*•\-–+]*(?:" + "|".join(f"(?P<{name}>{words})" for name, words in _FIELDS.items()) + r")\s*:\s*"
 )
+_NOTE_WITHIN = re.compile(rf"\b(?:{_FIELDS['legal_basis']}|{_FIELDS['explanation']})\s*:")
 LEVEL_WORDS = r"(?:nb|th|vd|nhan biet|thong hieu|van dung)"
 _NOTE_WORD = rf"(?:{LEVEL_WORDS}|t\s?(?:1[0-2]|0?[1-9])|muc(?: do)?|chu de)"
 _NOTE_BODY = rf"[(\[]\s*(?P<said>{_NOTE_WORD}(?:[\s,;|/:.\-–]+{_NOTE_WORD})*)\s*[)\]]"
@@ -185,6 +189,20 @@ def options_after_stem(text: str, first: int) -> list[OptionLabel]:
     return []
 
 
+def unlettered_option(text: str, place: int, *, may_count: bool) -> tuple[str, int] | None:
+    """Return the look and the start of an option without a letter; None if it is none.
+
+    It stands behind a dash or, if `may_count`, behind its number; Đúng and Sai stand for themselves.
+    """
+    if 1 < len(text.strip(" .;,")) <= _LONGEST_TRUTH and truth_of(text) is not None:
+        return "truth", 0
+    dash = _DASH.match(text)
+    if dash is not None:
+        return "dash", dash.end()
+    label = number_label(text) if may_count else None
+    return ("number", label.end) if label is not None and label.number == place + 1 else None
+
+
 def stars(text: str) -> tuple[int, int, bool]:
     """Return where the text begins and ends without an asterisk at its edges, and whether there is one."""
     first = _LEADING_STAR.match(text)
@@ -203,10 +221,25 @@ def key_line(text: str) -> str | None:
         return _closed(text[found.end() :].strip())
     bare = _BARE_KEY.match(plain)
     if bare is not None and (
-        letters := re.fullmatch(r"([A-L](?:\s*[,;&]\s*[A-L]|[A-L])*)\W*", text[bare.end() :])
+        letters := re.fullmatch(r"[(\[]?([A-L](?:\s*[,;&]\s*[A-L]|[A-L])*|[a-l])\W*", text[bare.end() :])
     ):
         return letters[1]
-    return None
+    arrow = _ARROW_KEY.fullmatch(text)
+    return arrow[1] if arrow else None
+
+
+def key_before_note(text: str) -> int | None:
+    """Return where the note of a line such as "Đáp án: A. Căn cứ: Điều 7" begins; None for other lines."""
+    if ":" not in text:
+        return None
+    plain = folded(text)
+    if not (_KEY.match(plain) or _BARE_KEY.match(plain)):
+        return None
+    note = _NOTE_WITHIN.search(plain)
+    if note is None:
+        return None
+    said = key_line(text[: note.start()].rstrip(" .;,([-–—"))
+    return note.start() if said and letters_only(said) is not None else None
 
 
 def key_within(text: str) -> int | None:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from question_bank.formats.docx_labels import LETTERS, letters_only, stars, without_notes
+from question_bank.formats.docx_labels import LETTERS, letters_only, stars, unlettered_option, without_notes
 from question_bank.formats.docx_marks import MARKS
-from question_bank.formats.docx_paragraphs import Marked
+from question_bank.formats.docx_paragraphs import Line, Marked
 from question_bank.formats.drafts import Draft, Picture, Place, Problem
 from question_bank.formats.judging import level_code, topic_code
 
@@ -24,7 +24,14 @@ class Option:
     has_star: bool = False
     # Cells may go down the columns, so the letters decide on the order.
     is_in_table: bool = False
+    # What stands before it in the file, if that is no letter: a dash, a number.
+    lead: str = ""
     lines: list[Marked] = field(default_factory=list)
+
+    @property
+    def is_unlettered(self) -> bool:
+        """Whether it was typed without a letter: it may turn out to be a statement of the stem."""
+        return self.style in ("dash", "number", "truth")
 
     def add(self, line: Marked) -> None:
         """Continue the option with a line."""
@@ -127,6 +134,21 @@ class Question:
         shown = ", ".join(LETTERS[self.options[index].letter] for index in sorted(marks))
         reason = f"Dòng đáp án ghi {letters}, nhưng phương án được đánh dấu là {shown}; hãy sửa cho khớp."
         return Problem("missing_key", "error", self.where, reason)
+
+
+def add_unlettered(question: Question, line: Line, *, may_count: bool) -> bool:
+    """Add a line as an option without a letter, if it can be one; letters that follow make it a statement."""
+    if line.auto is not None or line.pictures or "table" in line.where:
+        return False
+    text, place = line.text.text, len(question.options)
+    found = unlettered_option(text, place, may_count=may_count)
+    if found is None or (question.options and question.options[-1].style != found[0]):
+        return False
+    style, start = found
+    option = Option(place, style, lead=text[:start].strip())
+    option.add(line.text.cut(start))
+    question.options.append(option)
+    return True
 
 
 def _places(letters: Sequence[int]) -> list[int]:

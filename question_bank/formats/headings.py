@@ -188,8 +188,21 @@ def _place(layout: Layout, found: Mapping[str, list[int]]) -> None:
         and len(found.get("key", [])) > 1
     ):
         layout.options, layout.key = found["key"][:2]
+    _place_in_rows(layout, "stem" in found or "noi dung" in found)
     if layout.both is None and layout.stem is None and layout.options is not None:
         layout.both, layout.options = layout.options, None
+
+
+def _place_in_rows(layout: Layout, has_stem: bool) -> None:
+    """Find the column of the options where no heading names it."""
+    if layout.columns or layout.both is not None or layout.options is not None or layout.stem is None:
+        return
+    if layout.key is not None and layout.mark is not None:
+        # "Đáp án" beside "Đúng": the options, and which of them is right.
+        layout.options, layout.key = layout.key, None
+    elif has_stem and layout.key is not None and (layout.number is not None or layout.kind is not None):
+        # Options under the stem, their letters in the column of the numbers; or Đúng and Sai alone.
+        layout.both, layout.stem = layout.stem, None
 
 
 def _role_of_words(words: str) -> tuple[str, int]:

@@ -13,7 +13,7 @@ _TRUE, _FALSE = {"đúng", "đ", "true", "t"}, {"sai", "s", "false", "f"}
 # "Đáp án đúng là", "Phương án", "PA", "Cả", … before the label itself.
 _LEAD = re.compile(
     r"(?<![a-z])(?:cac |nhung )?(?:dap an|phuong an|lua chon|cau tra loi|tra loi|cau|chon|key|d/a|da|pa|y|ca"
-    r"|la|dung|so|thu)(?![a-z])[\s:.\-–]*"
+    r"|option|answer|choice|la|dung|so|thu)(?![a-z])[\s:.\-–]*"
 )
 _SEPARATORS = re.compile(r"(?:[\s,;/&+|.)\]]|\bva\b|\bvoi\b|\band\b)+")
 _LABEL = re.compile(r"[(\[]?\s*([a-z]+|\d+(?:[.,]0+)?)\s*")

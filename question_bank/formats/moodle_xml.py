@@ -15,6 +15,7 @@ from defusedxml.ElementTree import iterparse
 
 from question_bank.formats.drafts import Draft, Picture, Problem, Reading, UnreadableFile
 from question_bank.formats.judging import TRUE_FALSE, judge, level_code, topic_code
+from question_bank.formats.keys import truth_of
 from question_bank.formats.markup import shown_text, tag_end, text_of_html
 from question_bank.items import LEVELS, TOPICS, Item
 from question_bank.text import LONGEST_HTML
@@ -195,12 +196,14 @@ def _draft(question: Element, kind: str, number: int, category: str) -> Draft:
     check_length(draft)
     fractions = [_fraction(answer) for answer in answers]
     if kind == "truefalse":
-        draft.asks_for, draft.options = "true_false", list(TRUE_FALSE)
-        draft.marks = {
-            0 if _text(answer).lower() == "true" else 1
-            for answer, fraction in zip(answers, fractions, strict=True)
+        right = {
+            truth_of(said)
+            for said, fraction in zip(draft.options, fractions, strict=True)
             if fraction >= FULL_MARK
         }
+        draft.asks_for, draft.options = "true_false", list(TRUE_FALSE)
+        # An answer that says neither is no key.
+        draft.marks = {place for place, says in enumerate((True, False)) if says in right}
     elif kind in MULTIPLE_TYPES or _text(question, "single").lower() in ("false", "0"):
         draft.asks_for = "multiple"
         draft.marks = {place for place, fraction in enumerate(fractions) if fraction > 0}

@@ -15,6 +15,9 @@ _OWN_LABEL = re.compile(r"[(\[]?([A-La-l])\s*[.):\]/]\s*")
 _OWN_NUMBER = re.compile(r"câu(?:\s+hỏi)?(?:\s+số)?\s*\d+\s*[.:)/\-–]", re.IGNORECASE)
 _MARKS = {"x", "đ", "v", "*", "✓", "✔", "☑", "☒", "√", "●", "1", "đúng", "true", "có", "yes", "y", "ü", "þ"}
 _NO_MARKS = {"s", "sai", "0", "-", "–", "không", "false", "no", "n"}
+_INLINE_LABEL = re.compile(r"(?<!\S)\(?([A-L])[.):]\s*(?=\S)")
+# "Ông A. B." has two.
+_FEWEST_INLINE = 3
 
 _MOST_LINES = 12  # of a stem
 
@@ -86,7 +89,9 @@ class _Rows:
             return False
         if self.grid.counted(number, self.layout) is not None or _OWN_NUMBER.match(stem):
             return True
-        if len(_lines_of(self.grid.text(number, self.stem_column))[1]) > 1:
+        if self.grid.own(number, self.layout.kind):
+            return True
+        if _options_within(self.grid.text(number, self.stem_column))[1]:
             return True
         # Without a number: the next text after labelled options that has such options itself.
         return (group is None or any(label is not None for label in group.labels)) and self._labels_follow(
@@ -97,6 +102,8 @@ class _Rows:
         """Return whether a row goes on with the question above it."""
         if self.label(number) is not None:
             return True
+        if self.has_one_column and group.draft.asks_for == "true_false" and not group.draft.options:
+            return False  # Đúng and Sai need no rows of their own
         has_option = not self.has_one_column and bool(self.grid.own(number, self.option_column))
         return group.is_open and (is_next or has_option)
 
@@ -106,7 +113,7 @@ class _Rows:
         group = _Group(draft, self.grid.counted(number, self.layout) is not None)
         self.grid.check_formulas(draft, number, [self.stem_column])
         if self.has_one_column:
-            draft.stem, options = _lines_of(draft.stem)
+            draft.stem, options = _options_within(draft.stem)
             draft.options.extend(options)
             draft.key_text = self.grid.own(number, self.layout.key) or None
         else:
@@ -168,6 +175,22 @@ class _Rows:
             if self.grid.counted(after, self.layout) is not None:
                 return False
         return False
+
+
+def _options_within(text: str) -> tuple[str, list[str]]:
+    """A cell that holds a question and its options: line by line, or all on one line from A on."""
+    before, options = _lines_of(text)
+    if options:
+        return before, options
+    labels: list[re.Match[str]] = []
+    for label in _INLINE_LABEL.finditer(text):
+        if label[1].lower() == LETTERS[len(labels) : len(labels) + 1]:
+            labels.append(label)
+    if len(labels) < _FEWEST_INLINE:
+        return text, []
+    ends = [label.start() for label in labels[1:]] + [len(text)]
+    found = [text[label.end() : end] for label, end in zip(labels, ends, strict=True)]
+    return text[: labels[0].start()], found
 
 
 def _own_label(text: str) -> int | None:

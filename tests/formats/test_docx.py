@@ -1282,6 +1282,10 @@ def test_the_demo_bank_survives_the_way_there_and_back():
         ("T1 là gì?", "(TH) và (VD)"),
         ("CHỦ ĐỀ 1: GÌ", "HẾT"),
         ("BẢNG ĐÁP ÁN", "NHẬN BIẾT"),
+        ("=> B", "=> C"),
+        ("1) một", "1) một"),
+        ("Đúng", "Đúng"),
+        ("Đáp án: A. Căn cứ: x", "Đáp án B. Giải thích: y"),
     ],
 )
 def test_texts_that_look_like_labels(stem, option):

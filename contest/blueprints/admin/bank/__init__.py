@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 from werkzeug import Response
 
-from contest import analyses, bank, jobs, tasks
+from contest import analyses, bank, jobs, practice, tasks
 from contest import duplicates as alike
 from contest.blueprints.admin.bank.form import ItemForm
 from contest.blueprints.admin.bank.frame import (
@@ -22,6 +22,7 @@ from contest.blueprints.admin.bank.frame import (
     counts_of,
     division_names,
     filters_of,
+    found_by,
     names_by_code,
     page_of,
 )
@@ -42,6 +43,7 @@ ACTIONS = {
     "item.send_back": "trả lại",
     "item.approve": "duyệt",
     "item.retire": "ngừng dùng",
+    "item.release": "đưa vào luyện tập",
 }
 # What each format is called, and the module's file suffix.
 FORMATS = {
@@ -81,7 +83,7 @@ def export() -> ResponseReturnValue:
     name = request.args.get("format", "")
     if name not in FORMATS:
         raise NotThere("Không có định dạng tệp này.")
-    items = bank.items_of(db.session(), bank.newest_versions(**filters_of(request.args)))
+    items = bank.items_of(db.session(), found_by(filters_of(request.args)))
     content = import_module(f"question_bank.formats.{name}").write(items)
     today = db_now(db.session()).astimezone(LOCAL_ZONE).strftime("%d-%m-%Y")
     return send_file(
@@ -97,19 +99,46 @@ def export() -> ResponseReturnValue:
 def retire() -> ResponseReturnValue:
     """Take the ticked items, or all that the search finds in use, out of use."""
     session = db.session()
-    filters = filters_of(request.form) | {"state": "approved"}
-    query = bank.newest_versions(**filters)
+    found = _meant()
+    retired = bank.retire(session, found, reason=_reason(), actor_id=current_user.id, now=db_now(session))
+    db.session.commit()
+    flash(f"Đã ngừng dùng {vn_number(retired)} câu hỏi.", "success")
+    return _back(found)
+
+
+@bp.post("/bank/releases")
+def release() -> ResponseReturnValue:
+    """Release the ticked items, or all in use that the search finds, for practice."""
+    session = db.session()
+    found = _meant()
+    codes, held = practice.release(
+        session, found, reason=_reason(), actor_id=current_user.id, now=db_now(session)
+    )
+    db.session.commit()
+    flash(f"Đã đưa {vn_number(len(codes))} câu hỏi vào luyện tập.", "success")
+    if held.sentence():
+        flash(f"Chưa đưa vào được: {held.sentence()}", "warning")
+    return _back(found)
+
+
+def _meant() -> Sequence[ItemVersion]:
+    """Return the versions in use that a form means, locked: those ticked, or all that its search finds.
+
+    Raises Conflict if there are none, or if the search finds more or fewer than the person has seen.
+    """
+    query = found_by(filters_of(request.form) | {"state": "approved"})
     if request.form.get("which") != "all":
         codes = [clean_text(code) for code in request.form.getlist("code")]
         query = bank.newest_versions(state="approved").where(BankItem.code.in_(codes))
-    found = session.scalars(query.with_for_update(of=ItemVersion)).all()
+    found = db.session.scalars(query.with_for_update(of=ItemVersion)).all()
     if not found:
         raise Conflict("Bạn chưa đánh dấu câu hỏi nào đang dùng.")
     if request.form.get("which") == "all" and request.form.get("count") != str(len(found)):
         raise Conflict("Kết quả tìm kiếm vừa thay đổi. Bạn hãy xem lại danh sách rồi thực hiện lại.")
-    retired = bank.retire(session, found, reason=_reason(), actor_id=current_user.id, now=db_now(session))
-    db.session.commit()
-    flash(f"Đã ngừng dùng {vn_number(retired)} câu hỏi.", "success")
+    return found
+
+
+def _back(found: Sequence[ItemVersion]) -> Response:
     if "item" in request.form:
         return redirect(url_for("admin_bank.show", code=found[0].item.code), 303)
     return redirect(url_for("admin_bank.index", **as_arguments(filters_of(request.form))), 303)

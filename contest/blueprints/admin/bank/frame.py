@@ -1,15 +1,16 @@
 """What the pages of the bank have in common: the names of codes, filters, a page of the list."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from flask import request
 from markupsafe import Markup
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from contest import bank, contests, dashboards, item_lists
 from contest.blueprints.admin.bank.form import LETTERS, LONGEST_TAG
-from contest.clock import db_now
+from contest.clock import LOCAL_ZONE, db_now, local_today
 from contest.extensions import db
 from contest.leaderboards import Page
 from contest.models import Division, ItemVersion
@@ -21,12 +22,18 @@ PAGE_SIZE = 50
 LONGEST_SEARCH = 80
 STATES = {"draft": "Chờ thẩm định", "reviewed": "Chờ duyệt", "approved": "Đang dùng", "retired": "Ngừng dùng"}
 LEVEL_NAMES = {"NB": "Nhận biết", "TH": "Thông hiểu", "VD": "Vận dụng"}
+RELEASED_NAMES = {"yes": "Đã đưa vào luyện tập", "no": "Chưa đưa vào luyện tập"}
+# The days within which validity ends.
+ENDS = {"past": 0, "30": 30, "90": 90, "180": 180}
+ENDS_NAMES = {"past": "Đã hết hiệu lực"} | {
+    days: f"Hết hiệu lực trong {days} ngày tới" for days in ENDS if days != "past"
+}
 KIND_NAMES = {"single": "Một lựa chọn", "multiple": "Nhiều lựa chọn", "true_false": "Đúng/sai"}
 
 
 def filters_of(given: Mapping[str, str]) -> dict[str, str]:
-    """Return what is asked for, as far as it exists, in the words of bank.newest_versions."""
-    chosen = {name: given.get(name, "") for name in ("topic", "level", "state")}
+    """Return what is asked for, as far as it exists."""
+    chosen = {name: given.get(name, "") for name in ("topic", "level", "state", "released", "ends")}
     return {
         "words": clean_text(given.get("q", ""))[:LONGEST_SEARCH],
         "topic": chosen["topic"] if chosen["topic"] in TOPICS else "",
@@ -34,7 +41,24 @@ def filters_of(given: Mapping[str, str]) -> dict[str, str]:
         "state": chosen["state"] if chosen["state"] in STATES else "",
         "division": clean_text(given.get("division", ""))[:LONGEST_SEARCH],
         "tag": clean_text(given.get("tag", ""))[:LONGEST_TAG],
+        "released": chosen["released"] if chosen["released"] in RELEASED_NAMES else "",
+        "ends": chosen["ends"] if chosen["ends"] in ENDS else "",
     }
+
+
+def arguments_of(filters: Mapping[str, str]) -> dict[str, Any]:
+    """Return filters in the words of bank.newest_versions: when items end, as days."""
+    passed: dict[str, Any] = {name: value for name, value in filters.items() if name != "ends"}
+    if filters["ends"]:
+        today = local_today(db.session())
+        passed["ends_before"] = today + timedelta(days=ENDS[filters["ends"]])
+        passed["ends_from"] = None if filters["ends"] == "past" else today
+    return passed
+
+
+def found_by(filters: Mapping[str, str]) -> Select[Any]:
+    """Return the query of the items that pass the filters."""
+    return bank.newest_versions(**arguments_of(filters))
 
 
 def as_arguments(filters: Mapping[str, str]) -> dict[str, Any]:
@@ -44,7 +68,7 @@ def as_arguments(filters: Mapping[str, str]) -> dict[str, Any]:
 
 def counts_of(filters: Mapping[str, str]) -> dict[str, int]:
     """Return how many items pass the filters in each state, whichever is asked for, and in all as ""."""
-    others = {name: value for name, value in filters.items() if name != "state"}
+    others = {name: value for name, value in arguments_of(filters).items() if name != "state"}
     return item_lists.counts_by_state(db.session(), **others)
 
 
@@ -52,7 +76,7 @@ def page_of(filters: Mapping[str, str], total: int) -> Page[ItemVersion]:
     """Return the page that the address asks for of so many items, the nearest one that there is."""
     pages = max(1, -(-total // PAGE_SIZE))
     number = min(max(1, request.args.get("page", 1, type=int)), pages)
-    query = bank.newest_versions(**filters)
+    query = found_by(filters)
     # Only ids are sorted: whole questions are too wide for that.
     ids = query.with_only_columns(ItemVersion.id).offset((number - 1) * PAGE_SIZE).limit(PAGE_SIZE)
     shown = query.where(ItemVersion.id.in_(db.session.scalars(ids).all()))
@@ -75,6 +99,9 @@ def bank_frame() -> dict[str, Any]:
         "levels": LEVEL_NAMES,
         "kinds": KIND_NAMES,
         "item_states": STATES,
+        "released_names": RELEASED_NAMES,
+        "ends_names": ENDS_NAMES,
+        "today": now.astimezone(LOCAL_ZONE).date(),
         "state_of": bank.state_of,
         "item_of": bank.item_of,
         "plain": text_of_html,
