@@ -181,4 +181,5 @@ POLICIES: dict[str, Policy] = {
     "admin_documents.winner_list": _staff,
     "admin_documents.unit_summary": _staff,
     "admin_documents.posters": _staff,
+    "admin_documents.round_report": _staff,
 }

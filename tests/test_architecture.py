@@ -26,6 +26,7 @@ SHELL_FILES = {
     "jobs",
     "launch",
     "logs",
+    "navigation",
     "pulse",
     "readings",
     "redis_connection",

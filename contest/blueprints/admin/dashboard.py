@@ -8,7 +8,6 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from contest import charts, contests, dashboards, leaderboards
-from contest.blueprints.admin import navigation
 from contest.clock import LOCAL_ZONE, db_now
 from contest.dashboards import UNIT_ORDERS, Breakdown, Counts, Health, Timeline
 from contest.extensions import db
@@ -17,7 +16,6 @@ from contest.models import Round
 from contest.readings import shared
 
 bp = Blueprint("admin_dashboard", __name__, url_prefix="/admin")
-bp.record_once(navigation.give_to_templates)
 
 # Of a table of units: so many from its top, and so many from its bottom.
 MOST_SHOWN, LEAST_SHOWN = 10, 5

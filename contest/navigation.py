@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flask.blueprints import BlueprintSetupState
+from flask import Flask
 from flask_login import current_user
 
 from contest.policies import POLICIES
@@ -91,8 +91,8 @@ def may_open(endpoint: str) -> bool:
     return not roles or bool(roles & current_user.roles)
 
 
-def give_to_templates(setup: BlueprintSetupState) -> None:
+def init_app(app: Flask) -> None:
     """Let the layout of the organizers' area draw the navigation."""
-    setup.app.jinja_env.globals.update(
+    app.jinja_env.globals.update(
         site_tabs=SITE_TABS, round_tabs=ROUND_TABS, tab_of=tab_of, is_of_round=is_of_round, may_open=may_open
     )
