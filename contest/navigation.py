@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flask import Flask
+from flask import Flask, current_app, request
 from flask_login import current_user
 
 from contest.policies import POLICIES
@@ -51,7 +51,7 @@ SITE_TABS = (
     Tab("Ngân hàng câu hỏi", "admin_bank.index"),
     Tab("Chờ phê duyệt", "admin_proposals.index"),
     Tab("Cuộc thi", "admin_contests.index"),
-    Tab("Việc chạy nền", "admin_tasks.index"),
+    Tab("Công việc chạy nền", "admin_tasks.index"),
 )
 _ROUND_ENDPOINTS = {tab.endpoint for group in ROUND_TABS.values() for tab in group}
 _TABS = {*_ROUND_ENDPOINTS, *(tab.endpoint for tab in SITE_TABS)}
@@ -91,8 +91,19 @@ def may_open(endpoint: str) -> bool:
     return not roles or bool(roles & current_user.roles)
 
 
+def may_post(address: str) -> bool:
+    """Tell whether the person of this request has a role that an action, known by its address, needs."""
+    endpoint, _ = current_app.url_map.bind("").match(address.removeprefix(request.script_root), method="POST")
+    return may_open(endpoint)
+
+
 def init_app(app: Flask) -> None:
     """Let the layout of the organizers' area draw the navigation."""
     app.jinja_env.globals.update(
-        site_tabs=SITE_TABS, round_tabs=ROUND_TABS, tab_of=tab_of, is_of_round=is_of_round, may_open=may_open
+        site_tabs=SITE_TABS,
+        round_tabs=ROUND_TABS,
+        tab_of=tab_of,
+        is_of_round=is_of_round,
+        may_open=may_open,
+        may_post=may_post,
     )

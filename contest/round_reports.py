@@ -51,7 +51,7 @@ def report_of(session: Session, round: Round, *, province: str, now: datetime) -
         scores=[(one.name, _scores(one)) for one in found if one.scores],
         topics=[(one.name, _topics(one)) for one in found if one.topics],
         winners=winners_of(published) if published else [],
-        winners_note=_named_version(published) if published else None,
+        winners_note=f"Theo {_named_version(published)}." if published else None,
         units=units,
     )
     return round_report(report)
