@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from fractions import Fraction
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -24,7 +25,7 @@ from contest.documents.round_reports import (
 from contest.documents.state_documents import organizers
 from contest.documents.winner_lists import UnitResult
 from contest.formatting import vn_datetime, vn_number, vn_percent
-from contest.models import Publication, Round, RoundDivision
+from contest.models import Publication, Round, RoundAnalysis, RoundDivision
 from contest.models.units import GROUPS
 from contest.printed_results import named, winners_of
 from contest.rules.statistics import AGE_NAMES, FEWEST
@@ -35,8 +36,7 @@ from question_bank.items import TOPICS
 def report_of(session: Session, round: Round, *, province: str, now: datetime) -> bytes:
     """Return the report of a round as PDF: of its people until now, and of its newest published winners."""
     found = statistics.of_round(session, round, is_public=False)
-    before = _round_before(session, round)
-    earlier = statistics.of_round(session, before, is_public=False) if before else []
+    earlier = _counted_before(session, round)
     asked = sorted(round.divisions, key=lambda one: one.division.position)
     units = [row for one in asked for row in _units_of(session, one)]
     published = newest_publication(session, round.id)
@@ -57,49 +57,44 @@ def report_of(session: Session, round: Round, *, province: str, now: datetime) -
     return round_report(report)
 
 
-def _round_before(session: Session, round: Round) -> Round | None:
-    return session.scalar(
-        select(Round)
-        .where(
-            Round.contest_id == round.contest_id,
-            Round.opens_at < round.opens_at,
-            Round.opened_at.is_not(None),
-        )
+def _counted_before(session: Session, round: Round) -> Sequence[dict[str, Any]]:
+    """Return what was counted of the last analysed round before this one, by division."""
+    before = (
+        select(Round.id)
+        .join(RoundAnalysis, RoundAnalysis.round_id == Round.id)
+        .where(Round.contest_id == round.contest_id, Round.opens_at < round.opens_at)
         .order_by(Round.opens_at.desc())
         .limit(1)
     )
+    counted = select(RoundAnalysis.statistics).where(RoundAnalysis.round_id == before.scalar_subquery())
+    return session.scalars(counted).all()
 
 
 def _key_figures(
     found: Sequence[Figures],
-    earlier: Sequence[Figures],
+    earlier: Sequence[dict[str, Any]],
     units: Sequence[UnitResult],
     published: Publication | None,
 ) -> Iterable[Figure]:
-    people = _people(found)
-    yield Figure("Người dự thi", vn_number(people), _before(_people(earlier)))
+    people = sum(one.people or 0 for one in found)
+    people_before = sum(one["people"] for one in earlier)
+    note = f"vòng trước {vn_number(people_before)}" if people_before else None
+    yield Figure("Người dự thi", vn_number(people), note)
     registered = sum(one.registered or 0 for one in found)
     yield Figure("Đã đăng ký", vn_number(registered), "tính đến nay, mọi vòng")
     active = sum(row.people > 0 for row in units)
     yield Figure("Đơn vị có người dự thi", vn_number(active), f"trên {vn_number(len(units))} ở các bảng")
     mean = _mean(found)
     if mean is not None:
-        previous = _mean(earlier)
-        note = "" if previous is None else f", vòng trước {vn_percent(previous)}"
+        full_before = sum(one["full_points"] for one in earlier)
+        mean_before = Fraction(sum(one["points"] for one in earlier), full_before) if full_before else None
+        note = "" if mean_before is None else f", vòng trước {vn_percent(mean_before)}"
         yield Figure("Điểm trung bình", vn_percent(mean), f"của điểm tối đa{note}")
         full = sum(one.full or 0 for one in found)
         yield Figure("Đạt điểm tuyệt đối", vn_number(full), f"{vn_percent(Fraction(full, people))} số người")
     if published:
         winners = published.content["winners"]
         yield Figure("Người đạt giải", vn_number(len(winners)), _named_version(published))
-
-
-def _people(found: Iterable[Figures]) -> int:
-    return sum(one.people or 0 for one in found)
-
-
-def _before(people: int) -> str | None:
-    return f"vòng trước {vn_number(people)}" if people else None
 
 
 def _mean(found: Iterable[Figures]) -> Fraction | None:
