@@ -70,7 +70,7 @@ def winner_list(
 ) -> bytes:
     """Return the list of a round's winners, in their order, as PDF.
 
-    Before it is official it is headed "Danh sách dự kiến đạt giải" and says until when to complain.
+    Before it is official it is headed "Danh sách cá nhân dự kiến đạt giải" and says until when to complain.
     """
     has_prediction = any(row.prediction_error is not None for row in winners)
     is_by_lot = any(row.is_by_lot for row in winners)
