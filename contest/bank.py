@@ -7,7 +7,7 @@ version never changes (the database refuses): to edit it is to draft its next ve
 import hashlib
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Select, func, select
@@ -25,6 +25,25 @@ STATES = ("draft", "reviewed", "approved", "retired")
 CODES_LOCK = 7_301_001
 CHANGED_MEANWHILE = "Câu hỏi vừa được người khác sửa. Bạn hãy mở lại câu hỏi và đọc bản mới trước."
 
+
+# What of an item's content the log tells when it changes.
+_AUDITED = (
+    "kind",
+    "stem",
+    "picture_sha256",
+    "picture_alt",
+    "options",
+    "key",
+    "topic",
+    "level",
+    "divisions",
+    "tags",
+    "explanation",
+    "legal_document",
+    "legal_article",
+    "valid_from",
+    "valid_to",
+)
 
 # --- drafting ------------------------------------------------------------------------------------
 
@@ -49,6 +68,15 @@ def add_drafts(
             session.add(version)
             drafts.append(version)
     session.flush()
+    if drafts:
+        audit.record(
+            session,
+            "item.add",
+            "bank",
+            now=now,
+            actor_id=author_id,
+            after={"codes": [version.item.code for version in drafts]},
+        )
     return drafts
 
 
@@ -61,6 +89,7 @@ def edit(session: Session, code: str, item: Item, *, author_id: int, now: dateti
     if problems:
         raise BadInput(" ".join(problems))
     newest = newest_version(session, code, for_update=True)
+    number, before = newest.number, {name: getattr(newest, name) for name in _AUDITED}
     if newest.approved_at is not None:
         version = ItemVersion(
             item=newest.item,
@@ -79,7 +108,22 @@ def edit(session: Session, code: str, item: Item, *, author_id: int, now: dateti
         for name, value in _content(session, item).items():
             setattr(version, name, value)
     session.flush()
+    after = {name: getattr(version, name) for name in _AUDITED}
+    changed = [name for name in _AUDITED if before[name] != after[name]]
+    audit.record(
+        session,
+        "item.edit",
+        f"item/{code}",
+        now=now,
+        actor_id=author_id,
+        before={"version": number} | {name: _told(before[name]) for name in changed},
+        after={"version": version.number} | {name: _told(after[name]) for name in changed},
+    )
     return version
+
+
+def _told(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _content(session: Session, item: Item) -> dict[str, Any]:

@@ -10,9 +10,11 @@ from sqlalchemy import delete, exists, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, joinedload
 
-from contest import audit
+from contest import audit, leaderboards
 from contest.errors import Conflict, NotThere
-from contest.models import Account, Decline, Round, Standing
+from contest.models import Account, Decline, Round, RoundDivision, Standing
+
+ACTIONS = DECLINE, TAKE_BACK = "prize.decline", "prize.take_back_decline"
 
 _EARLIER_WINNERS = text("""
 SELECT DISTINCT person.id, person.draw_id
@@ -59,7 +61,8 @@ def decline(
         .returning(Decline.id)
     )
     if recorded is not None:
-        _record(session, "prize.decline", round, account_id, reason=reason, now=now, actor_id=actor_id)
+        call_for_rankings(session, round)
+        _record(session, DECLINE, round, account_id, reason=reason, now=now, actor_id=actor_id)
 
 
 def take_back(
@@ -75,7 +78,8 @@ def take_back(
     )
     if struck is None:
         raise NotThere("Người này không từ chối giải.")
-    _record(session, "prize.take_back_decline", round, account_id, reason=reason, now=now, actor_id=actor_id)
+    call_for_rankings(session, round)
+    _record(session, TAKE_BACK, round, account_id, reason=reason, now=now, actor_id=actor_id)
 
 
 def _record(
@@ -94,15 +98,48 @@ def _record(
 
 def skipped(session: Session, round: Round) -> dict[int, str]:
     """Return who gets no prize of the round whatever their rank: draw ids by account id."""
-    who = select(Account.id, Account.draw_id)
-    found = dict(
-        session.execute(
-            who.join(Decline, Decline.account_id == Account.id).where(Decline.round_id == round.id)
-        ).all()
-    )
-    if round.is_skipping_earlier_winners:
-        found |= earlier_winners(session, round)
-    return found
+    return declined(session, round.id) | skipped_winners(session, round)
+
+
+def declined(session: Session, round_id: int) -> dict[int, str]:
+    """Return who declined a prize of the round: draw ids by account id."""
+    query = select(Account.id, Account.draw_id).join(Decline, Decline.account_id == Account.id)
+    return dict(session.execute(query.where(Decline.round_id == round_id)).all())
+
+
+def call_for_rankings(session: Session, round: Round, *, with_own: bool = True) -> None:
+    """Say that units of this round, and of those that skip its winners, have other prizes: rank them anew.
+
+    Only where units are ranked by prizes, and the books are closed; without its own if that is ranked.
+    """
+    later = Round.is_skipping_earlier_winners & (Round.closed_at > round.closed_at)
+    concerned = session.scalars(
+        select(Round)
+        .where(
+            Round.contest_id == round.contest_id,
+            Round.books_closed_at.is_not(None),
+            (Round.id == round.id) | later if with_own else later,
+            exists().where(RoundDivision.round_id == Round.id, RoundDivision.unit_formula == "points"),
+        )
+        .order_by(Round.closed_at, Round.id)
+    ).all()
+    for one in concerned:
+        leaderboards.take_turn(session, one.id)
+        leaderboards.call_for_ranking(session, one)
+
+
+def rounds_before(session: Session, round: Round) -> Sequence[int]:
+    """Return the ids of the rounds whose official winners the round skips."""
+    if not round.is_skipping_earlier_winners:
+        return []
+    return session.scalars(
+        select(Round.id).where(Round.contest_id == round.contest_id, Round.closed_at < round.closed_at)
+    ).all()
+
+
+def skipped_winners(session: Session, round: Round) -> dict[int, str]:
+    """Return who gets no prize of the round because they won before: nobody unless the round says so."""
+    return earlier_winners(session, round) if round.is_skipping_earlier_winners else {}
 
 
 def earlier_winners(session: Session, round: Round) -> dict[int, str]:

@@ -60,6 +60,13 @@ def read_moment(text: str) -> datetime | None:
     return at.replace(tzinfo=LOCAL_ZONE) if at.tzinfo is None and at.year >= 2000 else None
 
 
+def file_size(size: int) -> str:
+    """Return a size for people: "812 KB", "1,4 MB"."""
+    if size < 1_000_000:
+        return f"{max(1, round(size / 1000))} KB"
+    return f"{vn_number(size / 1_000_000, 1)} MB"
+
+
 def vn_percent(share: float | Fraction, digits: int = 1) -> str:
     """Return a share of 1 as "87,6%", cut off and not rounded, so that 99,96 % never reads 100 %."""
     # A quotient that became a float is taken for what it was: 29/100 is stored as 0.28999….

@@ -25,6 +25,7 @@ from contest import (
     leaderboards,
     outages,
     pauses,
+    publication_tasks,
     publishing,
     regrading,
     scoring,
@@ -52,9 +53,9 @@ GIVEN_UP = "Công việc dừng lại vì một lỗi của hệ thống; bộ p
 
 def score_waiting() -> int:
     """Score everything that waits, batch by batch; return how many attempts."""
-    total = 0
+    total, data_key = 0, current_app.config["CONTEST"].data_key
     try:
-        while count := scoring.score_batch(db.session(), now=db_now(db.session())):
+        while count := scoring.score_batch(db.session(), data_key=data_key, now=db_now(db.session())):
             db.session.commit()
             total += count
     finally:
@@ -68,9 +69,14 @@ def _regrade(session: Session, task: Task, now: datetime) -> bool:
     return regrading.step(session, task, now, data_key=current_app.config["CONTEST"].data_key)
 
 
+def _publish(session: Session, task: Task, now: datetime) -> bool:
+    return publication_tasks.step(session, task, now, data_key=current_app.config["CONTEST"].data_key)
+
+
 # What each kind of task does in a step.
 STEPS: dict[str, tasks.Step] = {
     regrading.KIND: _regrade,
+    publication_tasks.KIND: _publish,
     certificate_files.KIND: certificate_files.print_some,
 }
 

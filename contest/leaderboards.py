@@ -27,7 +27,7 @@ from contest.models import (
 from contest.rules.explaining import explain
 from contest.rules.prediction import prediction_error
 from contest.rules.ranking import Ranked, Result, chain_without_prediction, rank_results
-from contest.rules.unit_ranking import UnitFacts, UnitRow, UnitRule, rank_units
+from contest.rules.unit_ranking import UnitFacts, UnitRow, UnitRule, fraction_text, rank_units
 
 # A round is ranked anew this long after its last attempt was scored, so that a scoring that was
 # under way while it was ranked is not missed.
@@ -266,17 +266,13 @@ def _write_units(session: Session, round_id: int, asked: RoundDivision, rows: Se
                 "people": row.people,
                 "headcount": row.headcount,
                 "excluded": row.excluded,
-                "rate": _fraction(row.rate),
-                "mean": _fraction(row.mean),
-                "value": _fraction(row.value),
+                "rate": fraction_text(row.rate),
+                "mean": fraction_text(row.mean),
+                "value": fraction_text(row.value),
             }
             for position, row in enumerate(rows, start=1)
         ],
     )
-
-
-def _fraction(value: Fraction | None) -> str | None:
-    return None if value is None else f"{value.numerator}/{value.denominator}"
 
 
 # --- pages ---------------------------------------------------------------------------------------

@@ -1,15 +1,18 @@
 """Papers as people see them: the questions in their order, and after the round what was right and why."""
 
+import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from contest import attempts, bank, scoring
-from contest.models import Attempt, RoundDivision
+from contest import attempts, bank, contests, pools, scoring
+from contest.models import Attempt, Round, RoundDivision
 from contest.rules.scoring import LABELS, POINT, score
+from question_bank.draw import NotEnoughItems, draw_paper, paper_seed
 
 PREDICTIONS = {
     "people": "Theo bạn, có bao nhiêu người tham gia {scope}?",
@@ -47,6 +50,61 @@ def questions(session: Session, attempt: Attempt, responses: Mapping[str, list[s
 def _html(cleaned: str) -> Markup:
     """Return bank text as HTML: it went through the cleaner when it was stored."""
     return Markup(cleaned)  # noqa: S704
+
+
+@dataclass(frozen=True)
+class Redrawn:
+    """A paper drawn again from the revealed seed, step by step; no text and no answer is in it."""
+
+    seed: str
+    message: str
+    paper_seed: str
+    pool: str
+    pool_sha256: str
+    # The codes the person had had before, which come last in the draw; of this pool.
+    had: list[str]
+    # Code and option indices of each position.
+    positions: list[tuple[str, str]]
+    is_the_stored: bool
+
+
+def redrawn(session: Session, attempt: Attempt, *, data_key: str) -> Redrawn | None:
+    """Return the attempt's paper drawn again; None until the round's seed is revealed."""
+    seed = contests.revealed_seed(attempt.round, data_key=data_key)
+    if seed is None:
+        return None
+    items = pools.pool_items(attempt.pool.file)
+    specification = session.scalar(
+        select(RoundDivision.specification).where(
+            RoundDivision.round_id == attempt.round_id, RoundDivision.division_id == attempt.division_id
+        )
+    )
+    earlier = session.scalars(
+        select(Attempt.paper)
+        .join(Attempt.round)
+        .where(
+            Attempt.account_id == attempt.account_id,
+            Round.contest_id == attempt.round.contest_id,
+            Attempt.id < attempt.id,
+        )
+    )
+    had = {item["code"] for paper in earlier for item in paper if item["code"] in items}
+    own = paper_seed(seed, attempt.account.draw_id, attempt.number)
+    cells = pools.specification_cells(specification or ())
+    try:
+        paper = draw_paper(list(items.values()), cells, own, had)
+    except NotEnoughItems:
+        paper = []  # not the specification or the pool that it was drawn with
+    return Redrawn(
+        seed=seed.hex(),
+        message=f"{attempt.account.draw_id}|{attempt.number}",
+        paper_seed=own.hex(),
+        pool=f"pool-{attempt.division.code}-{attempt.pool.version}.json",
+        pool_sha256=hashlib.sha256(attempt.pool.file).hexdigest(),
+        had=sorted(had),
+        positions=[(item.code, " ".join(map(str, item.order))) for item in paper],
+        is_the_stored=paper == attempts.paper_of(attempt.paper),
+    )
 
 
 def review(session: Session, attempt: Attempt) -> list[dict[str, Any]]:

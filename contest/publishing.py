@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ARRAY, Integer, any_, func, literal, select
 from sqlalchemy.orm import Session, contains_eager, defer, joinedload
 
-from contest import accounts, audit, complaints, declines, leaderboards, scoring
+from contest import accounts, archives, audit, bundles, complaints, declines, leaderboards, scoring
 from contest.contests import (
     key_of_lots,
     newest_publication,
@@ -145,21 +145,18 @@ def publish(
     """
     leaderboards.take_turn(session, round.id)
     session.refresh(round, with_for_update=True)
-    refuse_while_regrading(session, round.id)
-    before = newest_publication(session, round.id)
-    version = before.version + 1 if before else 1
     kind = "provisional" if approved_by_id is None else "official"
-    if before and not reason:
-        raise Conflict("Bản công bố sau phải nêu lý do.")
-    if before and before.kind == "official" and kind == "provisional":
-        raise Conflict("Đã có kết quả chính thức: sửa thì ra bản chính thức mới, do hai người ký.")
+    before = refuse(session, round, reason=reason, is_official=kind == "official")
+    version = before.version + 1 if before else 1
     if round.complaints_close_at is None:
         round.complaints_close_at = complaints.window_end(now, round.complaint_days)
     if round.ranked_at is None:
         leaderboards.rank_round(session, round, now=now)
     _give_unit_points(session, round, data_key=data_key)
     content = _content(session, round, version=version, reason=reason, data_key=data_key, now=now)
+    publication_id = archives.new_publication_id(session)
     publication = Publication(
+        id=publication_id,
         round_id=round.id,
         version=version,
         kind=kind,
@@ -168,10 +165,18 @@ def publish(
         approved_by_id=approved_by_id,
         reason=reason,
         content=content,
-        sha256=content_digest(content),
+        sha256=archives.store(
+            session,
+            publication_id,
+            bundle_files(session, round, version=version, data_key=data_key),
+            version=version,
+        ),
+        content_sha256=content_digest(content),
     )
     session.add(publication)
     session.flush()
+    if kind == "official":
+        declines.call_for_rankings(session, round, with_own=False)
     audit.record(
         session,
         "results.publish",
@@ -179,10 +184,30 @@ def publish(
         now=now,
         actor_id=actor_id,
         before={"version": before.version, "sha256": before.sha256} if before else None,
-        after={"version": version, "kind": kind, "sha256": publication.sha256},
+        after={
+            "version": version,
+            "kind": kind,
+            "sha256": publication.sha256,
+            "content_sha256": publication.content_sha256,
+        },
         reason=reason,
     )
     return publication
+
+
+def refuse(session: Session, round: Round, *, reason: str, is_official: bool) -> Publication | None:
+    """Return the version that a new one would follow; raise Conflict if none may be published now."""
+    if round.books_closed_at is None:
+        raise Conflict("Cần chốt sổ vòng thi trước khi công bố kết quả.")
+    if waits_for_lot_text(round):
+        raise Conflict("Cần ghi văn bản công khai dùng để bốc thăm trước khi xét giải.")
+    refuse_while_regrading(session, round.id)
+    before = newest_publication(session, round.id)
+    if before and not reason:
+        raise Conflict("Bản công bố sau phải nêu lý do.")
+    if before and before.kind == "official" and not is_official:
+        raise Conflict("Đã có kết quả chính thức: sửa thì ra bản chính thức mới, do hai người ký.")
+    return before
 
 
 def _unit_points(won: Sequence[tuple[Prize, Standing, bool]]) -> Counter[tuple[int, int]]:
@@ -193,8 +218,21 @@ def _unit_points(won: Sequence[tuple[Prize, Standing, bool]]) -> Counter[tuple[i
     return points
 
 
+def bundle_files(session: Session, round: Round, *, version: int, data_key: str) -> bundles.Files:
+    """Yield the files of the round's bundle as its facts are now, but for the manifest."""
+    return bundles.files(
+        session,
+        round,
+        winners(session, round, data_key=data_key),
+        version=version,
+        data_key=data_key,
+        declined=sorted(declines.declined(session, round.id).values()),
+        earlier_winners=sorted(declines.skipped_winners(session, round).values()),
+    )
+
+
 def content_digest(content: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a publication: over its JSON with sorted keys and no blanks, in UTF-8."""
+    """Return the SHA-256 of what a publication's page shows: its JSON, keys sorted, no blanks, in UTF-8."""
     canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 

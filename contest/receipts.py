@@ -10,7 +10,10 @@ from contest.models import Attempt
 
 
 def receipt_facts(attempt: Attempt | Row[Any]) -> bytes:
-    """Return what a receipt's digest binds: the paper, the responses, the prediction and the times."""
+    """Return what a receipt's digest binds: the paper, the responses, the prediction and the times.
+
+    docs/decisions/0010 tells when the digest is stored and what it proves.
+    """
     facts = [
         attempt.public_id,
         attempt.paper,

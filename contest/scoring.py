@@ -15,10 +15,12 @@ from sqlalchemy.orm import Session
 from contest.attempts import paper_of
 from contest.models import Correction
 from contest.pools import loaded
+from contest.receipts import receipt_facts
 from contest.rules import scoring as rules
 from contest.rules.ranking import Candidate, Result, counted
 from contest.rules.scoring import POINT, score
 from contest.rules.timing import duration_ms
+from contest.security import receipt_digest
 
 logger = structlog.get_logger()
 
@@ -26,8 +28,8 @@ BATCH = 300
 _TURN_LOCK = 7_310_003
 
 _TAKE = text("""
-SELECT a.id, a.number, a.account_id, a.round_id, a.division_id, a.unit_id, a.pool_id, a.paper, a.responses,
-       a.started_at, a.submitted_at, a.deadline_at, a.extra_ms, a.outage_ms,
+SELECT a.id, a.public_id, a.number, a.account_id, a.round_id, a.division_id, a.unit_id, a.pool_id, a.paper,
+       a.responses, a.prediction, a.started_at, a.submitted_at, a.deadline_at, a.extra_ms, a.outage_ms,
        p.sha256 AS pool_sha256, r.duration_ms, r.is_partial, r.attempts_allowed, g.registered_at
 FROM attempts a
 JOIN pools p ON p.id = a.pool_id
@@ -38,9 +40,11 @@ ORDER BY a.submitted_at LIMIT :most FOR UPDATE OF a SKIP LOCKED
 """)
 
 _WRITE_SCORES = text("""
-UPDATE attempts a SET scored_at = :now, points = new.points, duration_ms = new.duration_ms
-FROM unnest(CAST(:ids AS bigint[]), CAST(:points AS integer[]), CAST(:durations AS integer[]))
-     AS new (id, points, duration_ms)
+UPDATE attempts a SET scored_at = :now, points = new.points, duration_ms = new.duration_ms,
+       receipt_digest = coalesce(a.receipt_digest, new.receipt_digest)
+FROM unnest(CAST(:ids AS bigint[]), CAST(:points AS integer[]), CAST(:durations AS integer[]),
+            CAST(:digests AS text[]))
+     AS new (id, points, duration_ms, receipt_digest)
 WHERE a.id = new.id AND a.scored_at IS NULL
 """)
 
@@ -134,8 +138,11 @@ def corrections_of(session: Session, round_id: int) -> dict[str, rules.Correctio
     return {one.code: one.keys for one in corrections_in_force(session, round_id)}
 
 
-def score_batch(session: Session, *, now: datetime, most: int = BATCH) -> int:
-    """Score up to `most` waiting attempts and update their people's standings; return how many it scored."""
+def score_batch(session: Session, *, data_key: str, now: datetime, most: int = BATCH) -> int:
+    """Score up to `most` waiting attempts and update their people's standings; return how many it scored.
+
+    The first scoring also keeps the digest of the receipt, made with a key outside the database.
+    """
     rows = session.execute(_TAKE, {"most": most}).all()
     if not rows:
         return 0
@@ -155,6 +162,7 @@ def score_batch(session: Session, *, now: datetime, most: int = BATCH) -> int:
             "ids": ids,
             "points": list(scores.values()),
             "durations": [_duration_ms(row) for row in rows],
+            "digests": [receipt_digest(data_key, receipt_facts(row)) for row in rows],
         },
     )
     session.execute(_CLAIM_STANDINGS, {"ids": ids, "point": POINT})

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 import threading
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ NONCE_BYTES = 12
 CSRF_BYTES = 32  # of SHA-256
 RECEIPT_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U
 RECEIPT_LENGTH = 12
+MISREAD = str.maketrans("OIL", "011")
 
 
 def new_public_id() -> str:
@@ -47,6 +49,11 @@ def new_round_seed() -> bytes:
 def new_receipt_code() -> str:
     """Return a random receipt code of 60 bits that people can read aloud."""
     return "".join(secrets.choice(RECEIPT_ALPHABET) for _ in range(RECEIPT_LENGTH))
+
+
+def plain_receipt_code(typed: str) -> str:
+    """Return a receipt code as it is stored, from however somebody wrote it down; O and 0 are one."""
+    return re.sub(r"[^0-9A-Z]", "", typed.upper()).translate(MISREAD)
 
 
 def new_token() -> str:

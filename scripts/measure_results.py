@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Measure closing a round of a whole province: ranks, units, prizes, and a correction of an item.
+"""Measure closing a round of a whole province: ranks, units, prizes, verification, and a correction.
 
     python3 scripts/bootstrap.py shell .venv/bin/python scripts/measure_results.py --attempts 200000
 
-Works on an embedded database of its own, filled by SQL from some real attempts, and prints JSON.
+Works on an embedded database of its own, filled with papers that are really drawn, and prints JSON.
 """
 
 import argparse
@@ -14,7 +14,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -32,17 +34,27 @@ from contest import (
     proposals,
     publishing,
     regrading,
+    scoring,
     tasks,
+    verifying_results,
 )
 from contest.clock import db_now
 from contest.embedded import EmbeddedServers
 from contest.extensions import db
-from contest.models import Attempt, Headcount, Round, Unit
+from contest.models import Headcount, Pool, Round, Unit
+from contest.pools import loaded, specification_cells
+from contest.rules.scoring import LABELS
+from contest.rules.sheets import paper_shape
+from contest.security import unseal
 from contest.settings import Settings
+from question_bank.draw import draw_paper, paper_seed
 from tests import builders
 
-SAMPLES = 60
 UNITS = 99
+CELLS = [
+    {"topic": "T1", "level": "NB", "count": 8, "tags": []},
+    {"topic": "T2", "level": "TH", "count": 7, "tags": []},
+]
 
 PEOPLE = text("""
 INSERT INTO accounts (draw_id, login_tag, login_sealed, name, search_text, password_hash)
@@ -55,27 +67,10 @@ SELECT :contest, a.id, :division, (CAST(:units AS int[]))[1 + a.id % :many], (CA
        now() - interval '2 days'
 FROM accounts a WHERE a.draw_id LIKE 'xxx%'
 """)
-ATTEMPTS = text("""
-INSERT INTO attempts (public_id, receipt_code, account_id, round_id, division_id, unit_id, number, pool_id,
-                      paper, paper_shape, started_at, closes_at, deadline_at, grace_ms, responses,
-                      prediction, submitted_at, how, scored_at, points, duration_ms)
-SELECT md5('a' || g.account_id), md5('r' || g.account_id), g.account_id, s.round_id, g.division_id,
-       g.unit_id, 1, s.pool_id, s.paper, s.paper_shape, s.started_at, s.closes_at, s.deadline_at, s.grace_ms,
-       s.responses, (random() * 100000)::int, s.started_at + d.ms * interval '1 millisecond', 'person', now(),
-       s.points, d.ms
-FROM registrations g
-JOIN LATERAL (SELECT 60000 + (random() * 600000)::int + g.account_id * 0 AS ms) d ON true
-JOIN (SELECT *, row_number() OVER (ORDER BY id) - 1 AS place FROM attempts WHERE id <= :samples) s
-     ON s.place = g.account_id % :many
-WHERE g.registered_at < now() - interval '1 day'
-""")
-STANDINGS = text("""
-INSERT INTO standings (round_id, account_id, division_id, unit_id, attempt_id, points, full_points,
-                       duration_ms, submitted_at, attempts_used, registered_at, prediction)
-SELECT a.round_id, a.account_id, a.division_id, a.unit_id, a.id, a.points,
-       jsonb_array_length(a.paper) * 840, a.duration_ms, a.submitted_at, 1, now(), a.prediction
-FROM attempts a ON CONFLICT DO NOTHING
-""")
+COLUMNS = (
+    "public_id, receipt_code, account_id, round_id, division_id, unit_id, number, pool_id, paper,"
+    " paper_shape, started_at, closes_at, deadline_at, grace_ms, responses, prediction, submitted_at, how"
+)
 
 
 def main() -> None:
@@ -97,13 +92,13 @@ def main() -> None:
         )
         with app.app_context():
             flask_migrate.upgrade()
-            print(json.dumps(measure(fill(wanted), wanted), indent=1, ensure_ascii=False))
+            print(json.dumps(measure(*fill(wanted)), indent=1, ensure_ascii=False))
             db.session.remove()
             db.engine.dispose()
 
 
-def fill(wanted: int) -> Round:
-    """Make a round that so many people have sat, all scored."""
+def fill(wanted: int) -> tuple[Round, dict[str, Any]]:
+    """Make a round that so many people have sat, all scored; and how long the scoring took."""
     contest = builders.make_contest()
     units = [builders.make_unit(f"Xã số {number}") for number in range(UNITS)]
     division = next(one for one in contest.divisions if one.code == "citizens")
@@ -111,11 +106,10 @@ def fill(wanted: int) -> Round:
         Headcount(division_id=division.id, unit_id=unit.id, headcount=wanted // 20, source="Số liệu thử")
         for unit in units
     )
-    round = builders.open_now(builders.make_round(contest, prizes=(("Giải Nhất", 5), ("Giải Nhì", 95))))
-    for number in range(SAMPLES):
-        builders.finish_attempt(
-            builders.make_person(contest), round, right=5 if number % 5 < 2 else number % 5
-        )
+    builders.make_items(30)
+    round = builders.open_now(
+        builders.make_round(contest, specification=CELLS, prizes=(("Giải Nhất", 5), ("Giải Nhì", 95)))
+    )
     session = db.session()
     session.execute(leaderboards.PATIENCE)
     session.execute(PEOPLE, {"people": wanted})
@@ -123,9 +117,13 @@ def fill(wanted: int) -> Round:
     session.execute(
         ENTRIES, {"contest": contest.id, "division": division.id, "units": unit_ids, "many": len(unit_ids)}
     )
-    samples = session.scalars(select(Attempt.id).order_by(Attempt.id).limit(SAMPLES)).all()
-    session.execute(ATTEMPTS, {"samples": samples[-1], "many": SAMPLES})
-    session.execute(STANDINGS)
+    session.commit()
+    sit(round, division.id)
+    figures: dict[str, Any] = {"attempts": wanted}
+    began = time.monotonic()
+    while scoring.score_batch(session, data_key=builders.data_key(), now=db_now(session)):
+        session.commit()
+    figures["scoring_seconds"] = round_to(time.monotonic() - began)
     round.closes_at = db_now(session)
     session.commit()
     assert contests.close_round(session, round.id, now=db_now(session))
@@ -133,12 +131,59 @@ def fill(wanted: int) -> Round:
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("SET statement_timeout = 0"))
         connection.execute(text("VACUUM ANALYZE"))
-    return contests.find_round(session, round.id)
+    return contests.find_round(session, round.id), figures
 
 
-def measure(round: Round, wanted: int) -> dict[str, Any]:
+def sit(round: Round, division_id: int) -> None:
+    """Let everybody entered draw a paper, answer most of it right, and hand it in."""
+    random, session = Random(1), db.session()
+    pool_row = session.scalars(select(Pool).where(Pool.division_id == division_id)).one()
+    pool = loaded(session, pool_row.id, pool_row.sha256)
+    items, cells = list(pool.items.values()), specification_cells(CELLS)
+    seed = unseal(builders.data_key(), round.seed_sealed or b"", contests.SEED_PURPOSE)
+    people = session.execute(
+        text("SELECT a.id, a.draw_id, g.unit_id FROM accounts a JOIN registrations g ON g.account_id = a.id")
+    ).all()
+    session.execute(text("SET LOCAL statement_timeout = 0"))
+    connection = session.connection().connection.driver_connection
+    with connection.cursor().copy(f"COPY attempts ({COLUMNS}) FROM STDIN") as copy:
+        for person in people:
+            paper = draw_paper(items, cells, paper_seed(seed, person.draw_id, 1))
+            responses = {}
+            for position, item in enumerate(paper, start=1):
+                key = pool.items[item.code].key
+                right = sorted(LABELS[place] for place, index in enumerate(item.order) if index in key)
+                responses[str(position)] = right if random.random() < 0.9 else ["a"]
+            began = round.opens_at + timedelta(seconds=random.uniform(0, 3600))
+            ended = began + timedelta(seconds=random.uniform(60, 800))
+            copy.write_row(
+                (
+                    f"attempt-{person.id:014}",
+                    f"R{person.id:011}",
+                    person.id,
+                    round.id,
+                    division_id,
+                    person.unit_id,
+                    1,
+                    pool_row.id,
+                    json.dumps([{"code": item.code, "order": item.order} for item in paper]),
+                    paper_shape(paper, pool.items),
+                    began,
+                    round.closes_at,
+                    began + timedelta(milliseconds=round.duration_ms),
+                    round.grace_ms,
+                    json.dumps(responses),
+                    random.randrange(100_000),
+                    ended,
+                    "person",
+                )
+            )
+    session.commit()
+
+
+def measure(round: Round, figures: dict[str, Any]) -> dict[str, Any]:
     """Return how long each step takes in seconds, and the memory after it in MB."""
-    session, figures = db.session(), {"attempts": wanted}
+    session = db.session()
     data_key = builders.data_key()
     staff = builders.make_staff().id
 
@@ -159,6 +204,10 @@ def measure(round: Round, wanted: int) -> dict[str, Any]:
     with timed("publication"):
         publishing.publish(session, round, reason="", data_key=data_key, now=db_now(session), actor_id=staff)
         session.commit()
+    with timed("verification"):
+        faults = list(verifying_results.faults(session, round, data_key=data_key))
+        session.rollback()
+    assert not faults, faults[:3]
     code = sorted(corrections.items_of(session, round))[0]
     with timed("effect_of_voiding"):
         figures["effect"] = corrections.effect(session, round, code, None, data_key=data_key)

@@ -344,9 +344,14 @@ def finish_attempt(
     return attempt
 
 
+def score_one_batch() -> int:
+    """Score a batch of what waits, without a commit; return how many."""
+    return scoring.score_batch(db.session(), data_key=data_key(), now=db_now(db.session()))
+
+
 def score_all() -> None:
-    """Score all that waits, and rank."""
-    while scoring.score_batch(db.session(), now=db_now(db.session())):
+    """Score all that waits."""
+    while score_one_batch():
         pass
     db.session.commit()
 

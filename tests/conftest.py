@@ -13,15 +13,16 @@ from dataclasses import replace
 import flask_migrate
 import psycopg
 import pytest
-from flask import Flask
+from flask import Flask, Response, g, request
 from flask.testing import FlaskClient
 from psycopg import sql
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, func, select
 from sqlalchemy.orm import Session
 
 from contest import create_app
 from contest.embedded import EmbeddedServers
 from contest.extensions import db
+from contest.models import AuditEvent
 from contest.settings import Settings
 from tests.visiting import visit
 
@@ -78,7 +79,32 @@ def _create(database_url: str, name: str, template: str = "template1") -> str:
 def _testing(settings: Settings) -> Flask:
     app = create_app(settings)
     app.testing = True
+    _demand_trails(app)
     return app
+
+
+# What an organizer sends that changes nothing, or only says again what was so already.
+TRAILLESS = {"admin_imports.new", "admin_configuration.edit"}
+
+
+def _demand_trails(app: Flask) -> None:
+    """Whatever an organizer does in any test leaves an audit event: the request fails that leaves none."""
+
+    def last_event() -> int:
+        return db.session.scalar(select(func.max(AuditEvent.id))) or 0
+
+    @app.before_request
+    def look_before() -> None:
+        if request.method == "POST" and request.path.startswith("/admin/"):
+            g.last_event = last_event()
+
+    @app.after_request
+    def look_after(response: Response) -> Response:
+        # A second click leads to the task that the first one ordered.
+        is_told = request.endpoint in TRAILLESS or "/admin/tasks/" in (response.location or "")
+        if "last_event" in g and response.status_code == 303 and not is_told:
+            assert last_event() > g.last_event, f"{request.endpoint} left no audit event"
+        return response
 
 
 @pytest.fixture(scope="session")

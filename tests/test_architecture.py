@@ -13,7 +13,11 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 TEMPLATES = sorted((ROOT / "contest/templates").rglob("*.html"))
-SOURCES = sorted(path for part in ("contest", "question_bank") for path in (ROOT / part).rglob("*.py"))
+# A program of its own that is given out with every bundle; it shares nothing with the application.
+VERIFIER = ROOT / "contest/data/verify.py"
+SOURCES = sorted(
+    path for part in ("contest", "question_bank") for path in (ROOT / part).rglob("*.py") if path != VERIFIER
+)
 LONGEST_FILE = 450
 
 # The files directly in contest/ that are the shell's, or the machinery under it. Every other one is
@@ -557,5 +561,29 @@ def test_no_file_has_a_second_noun_in_it():
             f"{path.relative_to(ROOT)} has {size} lines: there is a second noun in it, give it a file"
             for path, size in sizes.items()
             if size > LONGEST_FILE
+        ]
+    )
+
+
+# --- the verifier ----------------------------------------------------------------------------------
+
+
+def test_the_verifier_needs_the_standard_library_alone():
+    complain(
+        [
+            f"{place(VERIFIER, line)} imports {name}; strangers have nothing but Python"
+            for line, name in imports_of(tree_of(VERIFIER))
+            if name.partition(".")[0] not in sys.stdlib_module_names
+        ]
+    )
+
+
+def test_the_verifier_is_not_used_by_what_it_checks():
+    complain(
+        [
+            f"{place(path, line)} imports {name}; the check is worth something only if it shares no code"
+            for path in SOURCES
+            for line, name in imports_of(tree_of(path), name_of(path))
+            if is_within(name, "contest.data")
         ]
     )

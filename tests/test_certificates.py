@@ -73,6 +73,7 @@ def make_official(round, **changes):
         reason="Chính thức",
         content=content,
         sha256=publishing.content_digest(content),
+        content_sha256=publishing.content_digest(content),
     )
     db.session.add(changed)
     db.session.commit()

@@ -251,9 +251,9 @@ def test_after_official_results_no_provisional_ones(round):
 
 
 def test_the_database_knows_no_official_results_of_one_person(round):
-    columns = "round_id, version, kind, published_by_id, reason, content, sha256"
+    columns = "round_id, version, kind, published_by_id, reason, content, sha256, content_sha256"
     one = f"INSERT INTO publications ({columns}, approved_by_id) SELECT round_id, 9, 'official', "
-    rest = "published_by_id, 'x', content, sha256, {} FROM publications"
+    rest = "published_by_id, 'x', content, sha256, content_sha256, {} FROM publications"
     for approver, name in (("NULL", "official_is_approved"), ("published_by_id", "approved_by_another")):
         with pytest.raises(IntegrityError, match=name), db.session.begin_nested():
             db.session.execute(text(one + rest.format(approver)))

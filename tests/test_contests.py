@@ -240,7 +240,7 @@ def test_publishing_gives_the_prizes_and_numbers_the_versions(contest, round):
         ("Giải Nhì", 2),
         ("Giải Nhì", 3),
     ]
-    assert first.sha256 == publishing.content_digest(first.content)
+    assert first.content_sha256 == publishing.content_digest(first.content)
     with pytest.raises(Conflict, match="lý do"):
         builders.publish(closed, by=organizer)
     second = builders.publish(closed, reason="Sửa lỗi chính tả", by=organizer)

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select, text
 
-from contest import contests, corrections, exclusions, jobs, pools, proposals, regrading, scoring, tasks
+from contest import contests, corrections, exclusions, jobs, pools, proposals, regrading, tasks
 from contest.cli import main
 from contest.clock import db_now
 from contest.errors import BadInput, Conflict, NotThere
@@ -426,7 +426,7 @@ def test_a_correction_accepted_while_a_batch_is_scored_leaves_no_old_points(live
             finally:
                 db.session.remove()
 
-    scoring.score_batch(db.session(), now=db_now(db.session()))
+    builders.score_one_batch()
     thread = threading.Thread(target=work)
     thread.start()
     thread.join(timeout=0.5)
@@ -454,7 +454,7 @@ def test_a_batch_that_waited_for_an_acceptance_scores_by_the_new_key(live_app):
 
     def work():
         with live_app.app_context():
-            scored.append(scoring.score_batch(db.session(), now=db_now(db.session())))
+            scored.append(builders.score_one_batch())
             db.session.commit()
             db.session.remove()
 

@@ -64,7 +64,10 @@ def test_the_good_items_go_in_as_drafts_with_the_next_codes(author):
         ("T1-001", "draft", author.id),
         ("T2-001", "draft", author.id),
     ]
-    assert db.session.scalars(select(AuditEvent.action)).all() == ["bank.import"]
+    assert db.session.scalars(select(AuditEvent.action).order_by(AuditEvent.id)).all() == [
+        "item.add",
+        "bank.import",
+    ]
 
 
 def test_plain_text_stays_text_and_an_option_about_the_others_keeps_its_place(author):

@@ -136,7 +136,11 @@ def test_scoring_and_ranking_do_not_wait_for_each_other_in_a_circle(live_app, co
 
     session.scalars(middle).one()
     workers = [
-        in_thread(live_app, lambda own: scoring.score_batch(own, now=db_now(own)), failures),
+        in_thread(
+            live_app,
+            lambda own: scoring.score_batch(own, data_key=builders.data_key(), now=db_now(own)),
+            failures,
+        ),
     ]
     await_waiting(1)
     workers.append(

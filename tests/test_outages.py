@@ -379,7 +379,7 @@ def test_a_scoring_under_way_is_waited_for(live_app, live_round):
         person(live_round), live_round, ago=20 * MINUTE, took=10 * MINUTE, is_scored=False
     )
     act = compensation(live_round, outage(17, 13), staff)
-    scoring.score_batch(db.session(), now=db_now(db.session()))
+    scoring.score_batch(db.session(), data_key=builders.data_key(), now=db_now(db.session()))
     thread, _ = builders.in_thread(live_app, act)
     builders.wait_until_somebody_waits()
     db.session.commit()

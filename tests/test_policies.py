@@ -40,7 +40,13 @@ def world(app, request):
     """
     phase = getattr(request, "param", "open")
     fields = {"filename": "css/app.css", "slug": "none", "round_id": 0, "version": 1, "public_id": "x" * 22}
-    fields |= {"code": "0123456789AB", "import_id": 0}
+    fields |= {
+        "code": "0123456789AB",
+        "import_id": 0,
+        "round_number": 1,
+        "version_number": 1,
+        "name": "books.json",
+    }
     fields |= {"task_id": 0}
     fields |= {"proposal_id": 0, "account_id": 0}
     fields |= {"outage_id": 0, "extra_time_id": 0, "registration_id": 0}

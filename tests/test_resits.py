@@ -294,7 +294,7 @@ def test_a_void_waits_for_the_scoring_under_way(live_app):
     person, staff = builders.make_person(round.contest), builders.make_staff()
     attempt = builders.finish_attempt(person, round, is_scored=False)
     act = voiding(attempt, staff)
-    scoring.score_batch(db.session(), now=db_now(db.session()))
+    scoring.score_batch(db.session(), data_key=builders.data_key(), now=db_now(db.session()))
     thread, result = builders.in_thread(live_app, act)
     builders.wait_until_somebody_waits()
     db.session.commit()
@@ -310,7 +310,7 @@ def test_a_void_waits_for_the_scoring_of_the_persons_other_attempt(live_app):
     first = builders.finish_attempt(person, round, ago=timedelta(minutes=50))
     second = builders.finish_attempt(person, round, right=1, ago=timedelta(minutes=30), is_scored=False)
     act = voiding(first, staff)
-    scoring.score_batch(db.session(), now=db_now(db.session()))
+    scoring.score_batch(db.session(), data_key=builders.data_key(), now=db_now(db.session()))
     thread, result = builders.in_thread(live_app, act)
     builders.wait_until_somebody_waits()
     db.session.commit()
@@ -329,12 +329,12 @@ def test_a_scoring_passes_over_what_is_being_voided(live_app):
     resits.void(session, attempt, reason="x", resit_until=None, now=now, actor_id=staff.id)
 
     def score():
-        return scoring.score_batch(db.session(), now=now)
+        return scoring.score_batch(db.session(), data_key=builders.data_key(), now=now)
 
     thread, result = builders.in_thread(live_app, score)
     thread.join()
     session.commit()
 
     assert result == [0]
-    assert scoring.score_batch(session, now=now) == 0
+    assert scoring.score_batch(session, data_key=builders.data_key(), now=now) == 0
     assert standing_of(person) is None

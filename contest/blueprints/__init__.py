@@ -3,6 +3,7 @@
 from contest.blueprints import (
     accounts,
     attempts,
+    bundles,
     certificates,
     complaints,
     contest_standings,
@@ -48,6 +49,7 @@ BLUEPRINTS = (
     pictures.bp,
     statistics.bp,
     certificates.bp,
+    bundles.bp,
     dashboard.bp,
     participants.bp,
     participant.bp,

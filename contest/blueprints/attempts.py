@@ -14,7 +14,7 @@ from sqlalchemy.orm import joinedload
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from contest import attempts, exclusions, jobs, papers
+from contest import attempts, contests, exclusions, jobs, papers
 from contest.attempts import CLOSED, NotSignedIn, Outcome, Saved
 from contest.clock import db_now
 from contest.documents.qr import qr_svg
@@ -26,13 +26,14 @@ from contest.rules.exclusions import KINDS
 from contest.rules.prediction import read_count, read_percentage
 from contest.rules.scoring import POINT
 from contest.rules.sheets import BadSheet, Sheet, read_sheet
-from contest.security import receipt_digest
+from contest.security import plain_receipt_code, receipt_digest
 from contest.signing_in import session_hash
 
 bp = Blueprint("attempts", __name__)
 
 # A request that waited longer has probably been given up by the phone, which sends it again.
 LONGEST_WAIT = 5.0
+LONGEST_CODE = 40
 CLOSED_CODES = {
     Outcome.VOIDED: "voided",
     Outcome.SUBMITTED: "submitted",
@@ -329,16 +330,30 @@ def result(public_id: str) -> ResponseReturnValue:
     )
 
 
+@bp.get("/receipts")
+def receipts() -> ResponseReturnValue:
+    """Ask for a receipt code; a known one leads to its receipt."""
+    code = request.args.get("code", "")[:LONGEST_CODE].strip()
+    attempt = _of_receipt(code) if code else None
+    if attempt is not None:
+        return redirect(url_for("attempts.receipt", code=attempt.receipt_code), 303)
+    contest = contests.current_contest(db.session())
+    return render_template("attempts/receipts.html", contest=contest, code=code), 404 if code else 200
+
+
 @bp.get("/receipts/<code>")
 def receipt(code: str) -> ResponseReturnValue:
-    """What anyone may know of a submission: when it was made and its digest, nothing personal."""
+    """What anyone may know of a submission: when, its digest, after the round its draw; nothing personal."""
     attempt = _submitted(code)
+    data_key = current_app.config["CONTEST"].data_key
     return render_template(
         "attempts/receipt.html",
         attempt=attempt,
         contest=attempt.round.contest,
         round=attempt.round,
         digest=_digest(attempt),
+        is_intact=receipt_digest(data_key, receipt_facts(attempt)) == _digest(attempt),
+        redrawn=papers.redrawn(db.session(), attempt, data_key=data_key),
     )
 
 
@@ -351,14 +366,24 @@ def receipt_qr(code: str) -> ResponseReturnValue:
 
 def _submitted(code: str) -> Attempt:
     """Return the submitted attempt of a receipt. Raises NotThere."""
-    attempt = db.session.scalar(
-        select(Attempt)
-        .where(Attempt.receipt_code == code.upper().replace("-", ""), Attempt.submitted_at.is_not(None))
-        .options(joinedload(Attempt.round).joinedload(Round.contest))
-    )
+    attempt = _of_receipt(code)
     if attempt is None:
         raise NotThere("Không có biên nhận nào mang mã này.")
     return attempt
+
+
+def _of_receipt(code: str) -> Attempt | None:
+    """Return the handed-in attempt with a receipt code, however it was typed."""
+    return db.session.scalar(
+        select(Attempt)
+        .where(Attempt.receipt_code == plain_receipt_code(code), Attempt.submitted_at.is_not(None))
+        .options(
+            joinedload(Attempt.round).joinedload(Round.contest),
+            joinedload(Attempt.account),
+            joinedload(Attempt.pool),
+            joinedload(Attempt.division),
+        )
+    )
 
 
 def _own_attempt(public_id: str) -> Attempt:
@@ -378,5 +403,8 @@ def _own_attempt(public_id: str) -> Attempt:
 
 
 def _digest(attempt: Attempt) -> str:
+    """Return the receipt's digest: the stored one, or before the scoring what will be stored."""
+    if attempt.receipt_digest is not None:
+        return attempt.receipt_digest
     facts = receipt_facts(attempt)
     return receipt_digest(current_app.config["CONTEST"].data_key, facts)

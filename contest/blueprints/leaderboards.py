@@ -11,7 +11,7 @@ from flask_login import current_user
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from contest import accounts, complaints, contests, leaderboards, publishing, registrations, scoring
+from contest import accounts, archives, complaints, contests, leaderboards, publishing, registrations, scoring
 from contest import units as unit_lists
 from contest.clock import db_now
 from contest.contests import Phase
@@ -403,6 +403,7 @@ def winners(slug: str) -> ResponseReturnValue:
         error=_error,
         groups=GROUPS,
         here=_here,
+        bundle=archives.listed(db.session(), shown.id),
     )
 
 

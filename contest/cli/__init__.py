@@ -47,6 +47,7 @@ PLACES = {
     "seed-demo": "contest.cli.setup:seed_demo",
     "create-staff": "contest.cli.people:create_staff",
     "round": "contest.cli.rounds:round_group",
+    "results": "contest.cli.results:results_group",
     "bank": "contest.cli.bank:bank_group",
     "units": "contest.cli.units:units_group",
 }

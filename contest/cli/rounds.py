@@ -2,12 +2,14 @@
 
 import json
 import time
+from dataclasses import asdict
+from itertools import islice
 
 import click
 from flask import current_app
 from sqlalchemy import select
 
-from contest import contests, jobs, publishing, readiness, regrading
+from contest import contests, jobs, publishing, readiness, regrading, verifying_results
 from contest.cli import with_app
 from contest.clock import LOCAL_ZONE, db_now
 from contest.extensions import db
@@ -17,7 +19,7 @@ from contest.security import new_round_seed
 
 @click.group("round")
 def round_group() -> None:
-    """Open a round, close its books, rank it."""
+    """Open a round, rank it, verify it."""
 
 
 def find_round(number: int, slug: str | None) -> Round:
@@ -127,3 +129,37 @@ def standings(number: int, slug: str | None) -> None:
     people = publishing.rank_round(db.session(), round, data_key=data_key, now=db_now(db.session()))
     db.session.commit()
     click.echo(f"{people} people ranked")
+
+
+@round_group.command("verify")
+@_number
+@_slug
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--most", default=20, show_default=True, help="Stop after so many differences.")
+@with_app
+def verify(number: int, slug: str | None, as_json: bool, most: int) -> None:
+    """Derive all of round NUMBER again from its facts and name what differs; exits with 1 if anything does.
+
+    It checks the audit chain, seed, pools, papers, points, durations, receipts, standings, units,
+    prizes, and every published byte. Nothing is changed.
+    """
+    session = db.session()
+    round = find_round(number, slug)
+    found = verifying_results.faults(
+        session,
+        round,
+        data_key=current_app.config["CONTEST"].data_key,
+        progress=lambda part: click.echo(f"... {part}", err=True),
+    )
+    faults = list(islice(found, most))
+    session.rollback()
+    if as_json:
+        told = {"round": number, "ok": not faults, "faults": [asdict(fault) for fault in faults]}
+        click.echo(json.dumps(told, ensure_ascii=False, default=str))
+    elif not faults:
+        click.echo("KHỚP: mọi kết quả của vòng thi tính lại được từ dữ liệu gốc.")
+    else:
+        for fault in faults:
+            click.echo(f"KHÔNG KHỚP: {fault.table}, {fault.row}, {fault.column}")
+            click.echo(f"  tính lại được: {fault.expected}\n  đang lưu:      {fault.stored}")
+    raise SystemExit(1 if faults else 0)

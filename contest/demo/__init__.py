@@ -22,6 +22,7 @@ from contest import (
     accounts,
     attempts,
     bank,
+    certificates,
     complaints,
     contests,
     headcounts,
@@ -68,10 +69,10 @@ SUMMARY = (
     "của xã, phường, cơ quan bạn."
 )
 ROUNDS = (
-    ("Tuần 1: Dịch vụ công trực tuyến và một cửa", ("T1", "T2", "T3")),
-    ("Tuần 2: Hồ sơ điện tử, số hóa và thanh toán", ("T4", "T5", "T6")),
-    ("Tuần 3: Căn cước, chữ ký số và dữ liệu cá nhân", ("T7", "T8", "T9")),
-    ("Tuần 4: Chất lượng phục vụ và thực hành", ("T10", "T11", "T12")),
+    ("Vòng 1: Dịch vụ công trực tuyến và một cửa", ("T1", "T2", "T3")),
+    ("Vòng 2: Hồ sơ điện tử, số hóa và thanh toán", ("T4", "T5", "T6")),
+    ("Vòng 3: Căn cước, chữ ký số và dữ liệu cá nhân", ("T7", "T8", "T9")),
+    ("Vòng 4: Chất lượng phục vụ và thực hành", ("T10", "T11", "T12")),
 )
 PAPER = (("NB", 2), ("TH", 2), ("VD", 1))  # of each of the three topics: 15 items
 MINUTES = 15
@@ -145,7 +146,7 @@ def seed(session: Session, *, data_key: str, progress: Callable[[int], object]) 
         moment = now - timedelta(minutes=2 + place) if is_sitting else _moment(random, second, now)
         _take(demo, second, person, token, moment, is_submitted=not is_sitting)
         progress(1)
-    while scoring.score_batch(session, now=now):
+    while scoring.score_batch(session, data_key=data_key, now=now):
         pass
     leaderboards.rank_round(session, contests.find_round(session, second.id), now=now)
     for _, _, token in demo.people:
@@ -202,7 +203,8 @@ def _contest(session: Session, now: datetime) -> Contest:
     ]
     today = now.astimezone(LOCAL_ZONE).replace(hour=8, minute=0, second=0, microsecond=0)
     for number, (title, topics) in enumerate(ROUNDS, start=1):
-        opens_at = today + timedelta(days=7 * (number - 2) - 2)
+        # A week to take part, a week to check, answer and publish: the first round's results are official.
+        opens_at = today + timedelta(days=14 * (number - 2) - 2)
         contest.rounds.append(_round(contest, number, title, topics, opens_at))
     session.add(contest)
     session.flush()
@@ -384,7 +386,7 @@ def _finish(demo: _Demo, round: Round, organizer: Account, approver: Account) ->
     """Score the round, close it and its books, publish its results."""
     session = demo.session
     closed_at = round.closes_at + timedelta(minutes=1)
-    while scoring.score_batch(session, now=closed_at):
+    while scoring.score_batch(session, data_key=demo.data_key, now=closed_at):
         pass
     contests.close_round(session, round.id, now=closed_at)
     found = contests.find_round(session, round.id)
@@ -429,3 +431,4 @@ def _make_official(demo: _Demo, round: Round, organizer: Account, approver: Acco
     signed_at = min(demo.now, closes_at + timedelta(hours=9))
     proposals.accept(session, proposal.id, actor_id=approver.id, now=signed_at)
     official_results.publish(session, proposal, data_key=data_key, now=signed_at)
+    certificates.issue(session, round, now=signed_at, actor_id=organizer.id)

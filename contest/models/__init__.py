@@ -20,7 +20,14 @@ from contest.models.contests import (
 from contest.models.incidents import ExtraTime, Heartbeat, Outage, OutageDecision, Resit
 from contest.models.integrity import Correction, Decline, Exclusion
 from contest.models.proposals import Proposal
-from contest.models.results import ContestStanding, Publication, Standing, UnitStanding
+from contest.models.results import (
+    ContestStanding,
+    Publication,
+    PublicationFile,
+    PublicationPiece,
+    Standing,
+    UnitStanding,
+)
 from contest.models.tasks import Task, TaskFile
 from contest.models.units import Headcount, Unit, UnitAlias
 from contest.models.winner_checks import WinnerCall, WinnerCheck
@@ -51,6 +58,8 @@ __all__ = [
     "Prize",
     "Proposal",
     "Publication",
+    "PublicationFile",
+    "PublicationPiece",
     "Registration",
     "Resit",
     "RoleGrant",

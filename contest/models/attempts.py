@@ -31,6 +31,7 @@ class Attempt(Base):
         CheckConstraint("scored_at IS NULL OR submitted_at IS NOT NULL", name="scored_when_submitted"),
         CheckConstraint("(scored_at IS NULL) = (points IS NULL)", name="scored_with_points"),
         CheckConstraint("(scored_at IS NULL) = (duration_ms IS NULL)", name="scored_with_duration"),
+        CheckConstraint("scored_at IS NULL OR receipt_digest IS NOT NULL", name="scored_with_receipt"),
         CheckConstraint("(voided_at IS NULL) = (void_reason IS NULL)", name="voided_with_reason"),
         CheckConstraint("save_seq >= 0", name="seq_not_negative"),
         CheckConstraint("prediction >= 0", name="prediction_not_negative"),
@@ -88,6 +89,8 @@ class Attempt(Base):
     submitted_at: Mapped[datetime | None]
     how: Mapped[str | None]
     receipt_code: Mapped[str]
+    # What was handed in, bound by a key outside the database when it is scored; a trigger keeps it.
+    receipt_digest: Mapped[str | None]
     scored_at: Mapped[datetime | None]
     # In units of 1/840.
     points: Mapped[int | None]

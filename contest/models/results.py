@@ -130,9 +130,41 @@ class Publication(Base):
     approved_by_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
     reason: Mapped[str]
     content: Mapped[dict[str, Any]]
-    # SHA-256 over the content's canonical JSON.
+    # SHA-256 of the bundle's manifest.json: the digest of the publication.
     sha256: Mapped[str]
+    # SHA-256 over the content's canonical JSON.
+    content_sha256: Mapped[str]
 
     round: Mapped[Round] = relationship()
     published_by: Mapped[Account] = relationship(foreign_keys=[published_by_id])
     approved_by: Mapped[Account | None] = relationship(foreign_keys=[approved_by_id])
+
+
+class PublicationFile(Base):
+    """One file of a publication's bundle, kept as it was made; a trigger refuses changes."""
+
+    __tablename__ = "publication_files"
+    __table_args__ = (UniqueConstraint("publication_id", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    # Checked at commit: the publication's digest is known only after its files are written.
+    publication_id: Mapped[int] = mapped_column(
+        ForeignKey("publications.id", deferrable=True, initially="DEFERRED")
+    )
+    name: Mapped[str]
+    size: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str]
+    crc32: Mapped[int] = mapped_column(BigInteger)
+    deflated_size: Mapped[int] = mapped_column(BigInteger)
+
+
+class PublicationPiece(Base):
+    """A piece of a file's bytes, deflated; the pieces in their order are one deflate stream."""
+
+    __tablename__ = "publication_pieces"
+
+    file_id: Mapped[int] = mapped_column(
+        ForeignKey("publication_files.id", deferrable=True, initially="DEFERRED"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True)
+    deflated: Mapped[bytes]

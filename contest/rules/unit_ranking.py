@@ -50,6 +50,11 @@ class UnitRule:
     minimum_headcount: int = 0
 
 
+def fraction_text(value: Fraction | None) -> str | None:
+    """Return an exact fraction in lowest terms, "3/8"; None where there is none."""
+    return None if value is None else f"{value.numerator}/{value.denominator}"
+
+
 def rank_units(facts: Iterable[UnitFacts], rule: UnitRule) -> list[UnitRow]:
     """Rank the units of each group; unranked ones follow the ranked, and groups keep apart.
 

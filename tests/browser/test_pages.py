@@ -1,13 +1,17 @@
 """Every main page at 360 and 1280 pixels: axe finds nothing, the weight is small, a picture is made."""
 
+import hashlib
+import json
 import re
 import time
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from tests.browser.conftest import DESK, PHONE, PICTURES, Devices, Site, sign_in
+from tests.bundle_maker import Maker, write
 
 pytestmark = pytest.mark.browser
 SLUG = "dich-vu-cong-truc-tuyen-2026"
@@ -28,6 +32,7 @@ PUBLIC = {
     "winners": f"/contests/{SLUG}/winners?round=1",
     "statistics": f"/contests/{SLUG}/statistics?round=1",
     "statistics-closed": f"/contests/{SLUG}/statistics?round=2",
+    "receipts": "/receipts",
     "not-found": "/no-such-page",
 }
 ADMIN = {
@@ -210,3 +215,73 @@ def test_the_quiz_page_is_light(devices: Devices, site: Site) -> None:
     fresh = devices.open()
     fresh.context.add_cookies(page.context.cookies())
     assert weight(fresh, page.url) <= QUIZ_BYTES
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
+def test_a_visitor_recomputes_the_published_result(devices: Devices, site: Site, viewport) -> None:
+    page = devices.open(viewport=viewport)
+    page.goto(f"/contests/{SLUG}/winners")
+    page.get_by_role("button", name="Kiểm tra trong trình duyệt của bạn").click()
+    result = page.locator("[data-verify-result].notice")
+    result.wait_for()
+    assert "Khớp: trình duyệt của bạn đã tính lại" in result.inner_text()
+    assert page.locator("[data-verify-steps] li").count() == 9
+    assert look(page, "winners-checked") == []
+
+
+def test_the_browser_names_what_was_changed(devices: Devices, site: Site) -> None:
+    """Somebody changes a file on the way and even has the page show the digest of their own manifest."""
+    page = devices.open()
+    changed: dict[str, bytes] = {}
+
+    def change(route: Route) -> None:
+        name = route.request.url.rpartition("/")[2]
+        if name in changed:
+            route.fulfill(body=changed[name])
+        else:
+            route.continue_()
+
+    page.goto(f"/contests/{SLUG}/winners")
+    base = page.locator("[data-base]").get_attribute("data-base")
+    standings = page.request.get(f"{base}standings.csv").text().split("\n")
+    standings[1], standings[2] = standings[2], standings[1]
+    changed["standings.csv"] = "\n".join(standings).encode()
+    manifest = page.request.get(f"{base}manifest.json").json()
+    manifest["files"]["standings.csv"] = hashlib.sha256(changed["standings.csv"]).hexdigest()
+    changed["manifest.json"] = json.dumps(manifest).encode()
+    page.context.route(f"**{base}*", change)
+
+    section = page.locator("[data-base]")
+    page.get_by_role("button", name="Kiểm tra trong trình duyệt của bạn").click()
+    page.locator("[data-verify-result].is-error").wait_for()
+    assert "manifest.json" in page.locator("[data-verify-result]").inner_text()
+
+    digest = hashlib.sha256(changed["manifest.json"]).hexdigest()
+    section.evaluate("(section, digest) => { section.dataset.digest = digest; }", digest)
+    page.get_by_role("button", name="Kiểm tra trong trình duyệt của bạn").click()
+    page.locator("[data-verify-result].is-error", has_text="standings.csv").wait_for()
+    assert "dòng 2, cột attempt" in page.locator("[data-verify-result]").inner_text()
+
+
+def test_the_browser_takes_whatever_the_rules_allow(devices: Devices, tmp_path: Path) -> None:
+    """Made-up rounds with corrections, exclusions, re-sits, lots, parents of units: all are right."""
+    page = devices.open()
+    page.goto(f"/contests/{SLUG}/winners")
+    section = page.locator("[data-base]")
+    base = section.get_attribute("data-base")
+    for number in range(12):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        write(Maker(number, people=2 * number).files(), folder)
+        page.context.route(
+            f"**{base}*",
+            lambda route, _, folder=folder: route.fulfill(
+                body=(folder / route.request.url.rpartition("/")[2]).read_bytes()
+            ),
+        )
+        digest = hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
+        section.evaluate("(section, digest) => { section.dataset.digest = digest; }", digest)
+        page.get_by_role("button", name="Kiểm tra trong trình duyệt của bạn").click()
+        page.locator("[data-verify-result].notice").wait_for()
+        assert "Khớp" in page.locator("[data-verify-result].is-success").inner_text(), number
+        page.context.unroute(f"**{base}*")

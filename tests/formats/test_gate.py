@@ -178,9 +178,9 @@ def hostile(name: str) -> tuple[str, bytes]:
 def test_a_hostile_file_is_refused_at_once(name: str) -> None:
     file, content = hostile(name)
 
-    started = time.perf_counter()
+    started = time.process_time()  # of this process alone: others may be busy beside it
     reading = read_file(file, content)
-    took = time.perf_counter() - started
+    took = time.process_time() - started
 
     assert reading.items == []
     assert [(problem.kind, dict(problem.where)) for problem in reading.problems] == [("unreadable_file", {})]

@@ -20,6 +20,7 @@ from contest import (
     leaderboards,
     official_results,
     proposals,
+    publication_tasks,
 )
 from contest.clock import db_now
 from contest.errors import Conflict, ContestError, NotAllowed
@@ -205,6 +206,12 @@ def _effect_of_official(proposal: Proposal) -> Sequence[str]:
 
 
 def _make_official(proposal: Proposal, now: datetime) -> str:
+    session, round = db.session(), _round(proposal)
+    if publication_tasks.takes_long(session, round):
+        publication_tasks.order(
+            session, round, reason=proposal.reason, now=now, actor_id=current_user.id, proposal=proposal
+        )
+        return "Đã phê duyệt. Kết quả chính thức đang được công bố; xong thì hiện ở trang kết quả."
     publication = official_results.publish(db.session(), proposal, data_key=_data_key(), now=now)
     return f"Đã phê duyệt. Kết quả chính thức được công bố là bản {publication.version}."
 

@@ -16,9 +16,11 @@ from contest import (
     complaints,
     contests,
     dashboards,
+    jobs,
     leaderboards,
     official_results,
     proposals,
+    publication_tasks,
     publishing,
     winner_checks,
     workbooks,
@@ -120,10 +122,18 @@ def publish(round_id: int) -> ResponseReturnValue:
     """Publish the results as they are now, as the next version."""
     session = db.session()
     round = contests.find_round(session, round_id)
+    reason = clean_text(request.form.get("reason", ""))[:LONGEST_REASON]
+    if publication_tasks.takes_long(session, round):
+        task = publication_tasks.order(
+            session, round, reason=reason, now=db_now(session), actor_id=current_user.id
+        )
+        db.session.commit()
+        jobs.ring_for_tasks()
+        return redirect(url_for("admin_tasks.show", task_id=task.id), 303)
     publication = publishing.publish(
         session,
         round,
-        reason=clean_text(request.form.get("reason", ""))[:LONGEST_REASON],
+        reason=reason,
         data_key=current_app.config["CONTEST"].data_key,
         now=db_now(session),
         actor_id=current_user.id,

@@ -148,8 +148,21 @@ function reloadLater() {
   setTimeout(() => location.reload(), Math.min(30000, 1500 * 1.5 ** reloads) * (0.8 + 0.4 * Math.random()));
 }
 
+// What few people press is loaded when it is pressed: the module of the address starts there.
+function offerModules() {
+  for (const section of document.querySelectorAll("[data-module]")) {
+    const button = section.querySelector("button");
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const { start: begin } = await import(section.dataset.module);
+      begin(section, button);
+    });
+  }
+}
+
 function start() {
   setTextSize(textSize());
+  offerModules();
   startCountdowns();
   reloadLater();
   for (const select of document.querySelectorAll("select[data-search]")) addSearch(select);

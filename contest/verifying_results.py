@@ -1,0 +1,433 @@
+"""The check of a round from inside, second half: truth, standings, units, prizes, publications.
+
+They follow from the counted attempts, which contest/verifying.py has checked.
+"""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from itertools import zip_longest
+from typing import Any
+
+from sqlalchemy import exists, or_, select
+from sqlalchemy.orm import Session
+
+from contest import archives, bundle_rows, declines, leaderboards, publishing
+from contest.bundles import MANIFEST
+from contest.contests import key_of_lots, refuse_while_regrading, waits_for_lot_text
+from contest.errors import Conflict
+from contest.models import (
+    Attempt,
+    AuditEvent,
+    Correction,
+    Exclusion,
+    Prize,
+    Publication,
+    Round,
+    RoundDivision,
+    Standing,
+    Unit,
+    UnitStanding,
+)
+from contest.rules import prizes as prize_rules
+from contest.rules.prediction import prediction_error, truth
+from contest.rules.ranking import Result, rank_results
+from contest.rules.unit_ranking import UnitFacts, UnitRule, fraction_text, rank_units
+from contest.verifying import AttemptCheck, Counted, Fault, Faults, check_log, check_promises, differences
+
+PROGRAM = "verify.py"
+
+
+def faults(
+    session: Session, round: Round, *, data_key: str, progress: Callable[[str], object] = lambda _: None
+) -> Faults:
+    """Yield every place of the round that does not follow from its facts, the first first.
+
+    Raises Conflict before the round is closed, and while a correction or a new ranking is under way:
+    until then facts and results still change.
+    """
+    if round.closed_at is None:
+        raise Conflict("Vòng thi chưa đóng nên chưa kiểm chứng được.")
+    refuse_while_regrading(session, round.id)
+    if round.ranked_at is None:
+        raise Conflict("Vòng thi đang được xếp hạng lại; bạn thử lại sau ít phút.")
+    session.execute(leaderboards.PATIENCE)
+    progress("log")
+    yield from check_log(session)
+    progress("seed and pools")
+    broken = list(check_promises(session, round, data_key=data_key))
+    yield from broken
+    if broken:
+        return  # without the right seed and pools nothing else follows
+    progress("attempts")
+    check, is_sound = AttemptCheck(session, round, data_key=data_key), True
+    for fault in check.faults():
+        is_sound = False
+        yield fault
+    progress("standings")
+    yield from check_truth(round, check.counted)
+    ranks = dict[int, list[tuple[Counted, int]]]()
+    yield from check_standings(session, round, check.counted, ranks)
+    progress("units and prizes")
+    is_decided = round.books_closed_at is not None and not waits_for_lot_text(round)
+    awards = _awards(session, round, ranks, data_key=data_key) if is_decided else []
+    yield from check_units(session, round, check.counted, _unit_points(awards))
+    progress("publications")
+    yield from check_publications(session, round, awards, is_sound=is_sound, data_key=data_key)
+
+
+# --- standings -----------------------------------------------------------------------------------
+
+
+def check_truth(round: Round, counted: Sequence[Counted]) -> Faults:
+    """Yield the divisions whose prediction has another truth, counted again as at the close of the books."""
+    if round.books_closed_at is None:
+        return
+    for asked in round.divisions:
+        expected = None
+        if asked.prediction_counted is not None:
+            judged = [
+                one
+                for one in counted
+                if not one.was_out_at_books
+                and (asked.prediction_over == "round" or one.division_id == asked.division_id)
+            ]
+            full = sum(one.points == one.full_points for one in judged)
+            expected = truth(asked.prediction_counted, people=len(judged), full=full)
+        row = asked.division.code
+        yield from differences("round_divisions", row, {"truth": expected}, {"truth": asked.truth})
+
+
+def check_standings(
+    session: Session,
+    round: Round,
+    counted: Sequence[Counted],
+    ranks: dict[int, list[tuple[Counted, int]]],
+) -> Faults:
+    """Yield the standings that differ from a new ranking of the counted attempts; fill in the ranks."""
+    for asked in round.divisions:
+        mine = {one.attempt: one for one in counted if one.division_id == asked.division_id}
+        places = {
+            place.result.attempt: place
+            for place in rank_results(
+                (_result(one, asked.truth) for one in mine.values() if not one.is_out),
+                leaderboards.chain_of(round, asked),
+            )
+        }
+        ranks[asked.division_id] = [(mine[attempt], place.rank) for attempt, place in places.items()]
+        query = (
+            select(Standing, Attempt.public_id)
+            .join(Attempt, Attempt.id == Standing.attempt_id)
+            .where(Standing.round_id == round.id, Standing.division_id == asked.division_id)
+            .order_by(Standing.position, Standing.id)
+            .with_only_columns(*Standing.__table__.columns, Attempt.public_id, maintain_column_froms=True)
+        )
+        for row in bundle_rows.stream(session, query):
+            one = mine.pop(row.public_id, None)
+            place = places.pop(row.public_id, None)
+            if one is None:
+                yield Fault("standings", row.public_id, "attempt_id", "no row: it is not counted", "a row")
+                continue
+            expected: dict[str, object] = {
+                "account_id": one.account_id,
+                "unit_id": one.unit_id,
+                "points": one.points,
+                "full_points": one.full_points,
+                "duration_ms": one.duration_ms,
+                "submitted_at": one.submitted_at,
+                "attempts_used": one.used,
+                "registered_at": one.registered_at,
+                "prediction": one.prediction,
+                "position": place.position if place else None,
+                "rank": place.rank if place else None,
+            }
+            if place is not None:
+                expected["separated_by"] = place.separated_by
+                expected["prediction_error"] = place.result.prediction_error
+            yield from differences("standings", row.public_id, expected, row._asdict())
+        for attempt in places:
+            yield Fault("standings", attempt, "attempt_id", "a row", "no row")
+
+
+def _result(one: Counted, truth: int | None) -> Result:
+    return Result(
+        attempt=one.attempt,
+        points=one.points,
+        prediction_error=prediction_error(one.prediction, truth),
+        duration_ms=one.duration_ms,
+        submitted_at=one.submitted_at,
+        attempts_used=one.used,
+        registered_at=one.registered_at,
+    )
+
+
+# --- units ---------------------------------------------------------------------------------------
+
+
+def check_units(
+    session: Session,
+    round: Round,
+    counted: Sequence[Counted],
+    prize_points: Mapping[tuple[int, int], int],
+) -> Faults:
+    """Yield the unit standings that differ from a new ranking; `prize_points` by division and unit."""
+    listed = list(bundle_rows.units(session, round, bundle_rows.exclusions(session, round)))
+    for asked in round.divisions:
+        sums: dict[int, list[int]] = {}
+        for one in counted:
+            if one.division_id == asked.division_id and not one.is_out:
+                mine = sums.setdefault(one.unit_id, [0, 0, 0])
+                for place, value in enumerate((1, one.points, one.full_points)):
+                    mine[place] += value
+        ids = dict(session.execute(select(Unit.code, Unit.id)).all())
+        facts = []
+        for code, division, group, parent, headcount, excluded in listed:
+            if division == asked.division.code:
+                people, points, full_points = sums.get(ids[str(code)], (0, 0, 0))
+                facts.append(
+                    UnitFacts(
+                        unit=str(code),
+                        group=str(group),
+                        parent=str(parent) if parent else None,
+                        headcount=headcount if isinstance(headcount, int) else None,
+                        excluded=excluded if isinstance(excluded, int) else 0,
+                        people=people,
+                        points=points,
+                        full_points=full_points,
+                        prize_points=prize_points.get((asked.division_id, ids[str(code)]), 0),
+                    )
+                )
+        yield from _check_units_of(session, asked, facts)
+
+
+def _check_units_of(session: Session, asked: RoundDivision, facts: Sequence[UnitFacts]) -> Faults:
+    rule = UnitRule(
+        formula=asked.unit_formula,
+        threshold=Fraction(asked.unit_threshold_percent, 100),
+        minimum_headcount=asked.unit_minimum_headcount,
+    )
+    rows = [row for row in rank_units(facts, rule) if row.rank is not None or asked.is_listed_below_threshold]
+    stored = {
+        row.unit.code: row for row in leaderboards.unit_rows(session, asked.round_id, asked.division_id)
+    }
+    for position, row in enumerate(rows, start=1):
+        name = f"{row.unit} in {asked.division.code}"
+        found: UnitStanding | None = stored.pop(row.unit, None)
+        if found is None:
+            yield Fault("unit_standings", name, "unit_id", "a row", "no row")
+            continue
+        expected: dict[str, Any] = {
+            "group": row.group,
+            "position": position,
+            "rank": row.rank,
+            "people": row.people,
+            "headcount": row.headcount,
+            "excluded": row.excluded,
+            "rate": fraction_text(row.rate),
+            "mean": fraction_text(row.mean),
+            "value": fraction_text(row.value),
+        }
+        yield from differences(
+            "unit_standings", name, expected, {column: getattr(found, column) for column in expected}
+        )
+    for code in stored:
+        yield Fault("unit_standings", f"{code} in {asked.division.code}", "unit_id", "no row", "a row")
+
+
+# --- prizes --------------------------------------------------------------------------------------
+
+
+def _awards(
+    session: Session, round: Round, ranks: Mapping[int, Sequence[tuple[Counted, int]]], *, data_key: str
+) -> list[tuple[Prize, Counted, int, bool]]:
+    """Return who gets which prize by the ranks as they should be, and whether by lot."""
+    key = key_of_lots(round, data_key=data_key)
+    stated = publishing.stated_prizes(session, round.id)
+    by_attempt = {one.attempt: (one, rank) for rows in ranks.values() for one, rank in rows}
+    awards = prize_rules.allocate(
+        publishing.as_rules(stated),
+        {
+            asked.division.code: [
+                prize_rules.Contender(one.attempt, one.draw_id, rank)
+                for one, rank in ranks.get(asked.division_id, ())
+            ]
+            for asked in round.divisions
+        },
+        key,
+        declines.skipped(session, round).values(),
+    )
+    by_code = {prize.code: prize for prize in stated}
+    return [(by_code[award.prize], *by_attempt[award.attempt], award.is_by_lot) for award in awards]
+
+
+def _unit_points(awards: Sequence[tuple[Prize, Counted, int, bool]]) -> dict[tuple[int, int], int]:
+    """Return the unit points of the prizes, by division and unit."""
+    points: dict[tuple[int, int], int] = {}
+    for prize, one, _, _ in awards:
+        place = (one.division_id, one.unit_id)
+        points[place] = points.get(place, 0) + prize.unit_points
+    return points
+
+
+# --- publications --------------------------------------------------------------------------------
+
+
+def check_publications(
+    session: Session,
+    round: Round,
+    awards: Sequence[tuple[Prize, Counted, int, bool]],
+    *,
+    is_sound: bool,
+    data_key: str,
+) -> Faults:
+    """Yield what of the published versions is not as it was published, or does not follow from the facts.
+
+    The files are made anew only from sound attempts: others would only differ once more.
+    """
+    logged = {
+        (event.after or {}).get("version"): event
+        for event in session.scalars(
+            select(AuditEvent).where(
+                AuditEvent.subject == f"round/{round.id}", AuditEvent.action == "results.publish"
+            )
+        )
+    }
+    publications = session.scalars(
+        select(Publication).where(Publication.round_id == round.id).order_by(Publication.version)
+    ).all()
+    for publication in publications:
+        event = logged.pop(publication.version, None)
+        yield from _check_as_published(session, publication, event)
+    for version in logged:
+        yield Fault("publications", f"version {version}", "version", "a publication", "none")
+    if publications and not _has_changed(session, round, publications[-1]):
+        yield from _check_content(publications[-1], awards)
+        if is_sound:
+            yield from _check_files(session, round, publications[-1], data_key=data_key)
+
+
+def _check_as_published(session: Session, publication: Publication, event: AuditEvent | None) -> Faults:
+    row = f"version {publication.version}"
+    digest = publishing.content_digest(publication.content)
+    yield from differences("publications", row, {"content": digest}, {"content": publication.content_sha256})
+    after = (event.after or {}) if event else {}
+    expected = {name: after.get(name) for name in ("sha256", "content_sha256") if name in after or not event}
+    yield from differences(
+        "publications", row, expected, {name: getattr(publication, name) for name in expected}
+    )
+    if event is not None and event.at != publication.published_at:
+        yield Fault("publications", row, "published_at", event.at, publication.published_at)
+    files = archives.listed(session, publication.id)
+    if not files and publication.sha256 == publication.content_sha256:
+        return  # published before bundles were kept
+    digests = {}
+    for file in files:
+        sha256, size, crc32 = _read(archives.content(session, file.id))
+        digests[file.name] = sha256
+        yield from differences(
+            "publication_files",
+            f"{file.name} of {row}",
+            {"sha256": sha256, "size": size, "crc32": crc32},
+            {"sha256": file.sha256, "size": file.size, "crc32": file.crc32},
+        )
+    own = digests.pop(MANIFEST, None)
+    yield from differences("publications", row, {"sha256": own}, {"sha256": publication.sha256})
+    if own == publication.sha256:
+        manifest = archives.find(session, publication.id, MANIFEST)
+        assert manifest is not None
+        listed = json.loads(b"".join(archives.content(session, manifest.id)))["files"]
+        for name in sorted({*listed, *digests}):
+            if listed.get(name) != digests.get(name):
+                place = f"{name} of {row}"
+                yield Fault("publication_files", place, "sha256", listed.get(name), digests.get(name))
+
+
+def _read(content: Iterator[bytes]) -> tuple[str, int, int]:
+    """Return digest, size and checksum of a file; of one that can't be unpacked those of its beginning."""
+    digest, size, crc32 = hashlib.sha256(), 0, 0
+    try:
+        for piece in content:
+            digest.update(piece)
+            size += len(piece)
+            crc32 = zlib.crc32(piece, crc32)
+    except zlib.error as error:
+        return f"can't be unpacked: {error}", size, crc32
+    return digest.hexdigest(), size, crc32
+
+
+def _has_changed(session: Session, round: Round, publication: Publication) -> bool:
+    """Tell whether a logged step since has changed what the round's results follow from."""
+    at = publication.published_at
+    deciding = [round.id, *declines.rounds_before(session, round)]
+    since = (
+        exists().where(
+            Exclusion.round_id == round.id, or_(Exclusion.excluded_at > at, Exclusion.lifted_at > at)
+        ),
+        exists().where(
+            Correction.round_id == round.id, or_(Correction.made_at > at, Correction.superseded_at > at)
+        ),
+        # A decline that was taken back has left no row.
+        exists().where(
+            AuditEvent.action.in_(declines.ACTIONS),
+            or_(*(AuditEvent.subject.startswith(f"round/{one}/") for one in deciding)),
+            AuditEvent.at > at,
+        ),
+        exists().where(
+            Publication.round_id.in_(deciding[1:]),
+            Publication.kind == "official",
+            Publication.published_at > at,
+        ),
+    )
+    return bool(session.scalar(select(or_(*since))))
+
+
+def _check_content(publication: Publication, awards: Sequence[tuple[Prize, Counted, int, bool]]) -> Faults:
+    """Compare what the page shows of the prizes with the prizes as they follow."""
+    row = f"version {publication.version}"
+    shown = publication.content["winners"]
+    for place, (found, award) in enumerate(zip_longest(shown, awards), start=1):
+        prize, one, rank, is_by_lot = award or (None, None, None, None)
+        expected = {
+            "prize": prize.code if prize else None,
+            "attempt": one.attempt if one else None,
+            "rank": rank,
+            "points": one.points if one else None,
+            "duration_ms": one.duration_ms if one else None,
+            "is_by_lot": is_by_lot,
+        }
+        stored = found or dict.fromkeys(expected)
+        for column, value in expected.items():
+            if stored[column] != value:
+                yield Fault("publications", row, f"content, winner {place}, {column}", value, stored[column])
+
+
+def _check_files(session: Session, round: Round, publication: Publication, *, data_key: str) -> Faults:
+    """Make the newest version's files anew and compare them byte for byte."""
+    made = publishing.bundle_files(session, round, version=publication.version, data_key=data_key)
+    for name, content in made:
+        stored = archives.find(session, publication.id, name)
+        if name == PROGRAM or (stored is None and publication.sha256 == publication.content_sha256):
+            continue  # a later release may have another program
+        place = f"{name} of version {publication.version}"
+        if stored is None:
+            yield Fault("publication_files", place, "name", "a file", "no file")
+            continue
+        pairs = zip_longest(_lines(content), _lines(archives.content(session, stored.id)))
+        for number, (expected, found) in enumerate(pairs, start=1):
+            if expected != found:
+                yield Fault("publication_files", f"{place}, line {number}", "bytes", expected, found)
+                break
+
+
+def _lines(content: Iterable[bytes]) -> Iterator[str]:
+    """Yield the lines of a file that comes in pieces; what can't be unpacked ends it."""
+    rest = b""
+    try:
+        for piece in content:
+            *lines, rest = (rest + piece).split(b"\n")
+            yield from (line.decode(errors="replace") for line in lines)
+    except zlib.error as error:
+        rest = f"can't be unpacked: {error}".encode()
+    yield rest.decode(errors="replace")
