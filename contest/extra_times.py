@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from contest import audit, deadlines
 from contest.errors import Conflict, NotThere
+from contest.impartiality import refuse_oneself
 from contest.models import Contest, Division, ExtraTime, Registration, Round, Unit
 
 SHORTEST, LONGEST = timedelta(minutes=1), timedelta(hours=24)
@@ -45,6 +46,8 @@ def grant(
     """
     if not reason:
         raise Conflict("Bạn cần ghi lý do thêm giờ.")
+    if isinstance(whom, Registration):
+        refuse_oneself(whom.account_id, actor_id)
     if not SHORTEST <= extra <= LONGEST:
         raise Conflict("Thêm được từ 1 phút đến 24 giờ.")
     # Those that come later see the grant.

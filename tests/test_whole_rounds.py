@@ -190,3 +190,18 @@ def test_a_round_whose_ranking_is_due_is_not_judged_yet(contest, staff):
 
     with pytest.raises(contests.Conflict, match="xếp hạng lại"):
         faults(round)
+
+
+def test_a_round_of_one_division_is_published_and_verifies(contest, tmp_path):
+    only = builders.make_round(contest, prizes=())
+    builders.take_out(only, "citizens")
+    round = builders.open_now(only)
+    for right in (3, 5):
+        builders.finish_attempt(builders.make_person(contest, division="officials"), round, right=right)
+    builders.close(round)
+
+    publication = builders.publish(round)
+
+    assert [one["code"] for one in publication.content["divisions"]] == ["officials"]
+    assert faults(round) == []
+    assert verify.main([written(publication, tmp_path)]) == 0
