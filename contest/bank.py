@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Select, func, insert, select
 from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
 
-from contest import audit, pictures
+from contest import audit, locks, pictures
 from contest.errors import BadInput, Conflict, NotThere
 from contest.item_lists import APPROVED_STATES, STATES, fitting, in_state, is_newest, is_newest_approved
 from contest.models import Account, AuditEvent, BankItem, ItemVersion
@@ -22,7 +22,6 @@ from question_bank.formats.markup import text_of_html
 from question_bank.items import Item, Option, Picture, problems_before_approval, problems_of
 from question_bank.text import clean_html, clean_text, fold
 
-CODES_LOCK = 7_301_001
 CHANGED_MEANWHILE = "Câu hỏi vừa được người khác sửa. Bạn hãy mở lại câu hỏi và đọc bản mới trước."
 
 
@@ -226,7 +225,7 @@ def next_code(session: Session, topic: str) -> str:
 
 def lock_codes(session: Session) -> None:
     """Wait until nobody else gives out codes, and until the commit let nobody."""
-    session.execute(select(func.pg_advisory_xact_lock(CODES_LOCK)))
+    session.execute(select(func.pg_advisory_xact_lock(locks.ITEM_CODES)))
 
 
 def free_codes(session: Session, topic: str) -> Iterator[str]:

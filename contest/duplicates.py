@@ -15,7 +15,7 @@ from sqlalchemy import Row, delete, exists, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as insert_or_leave
 from sqlalchemy.orm import Session, aliased, contains_eager
 
-from contest import audit, bank, item_lists, tasks
+from contest import audit, bank, item_lists, locks, tasks
 from contest.errors import Conflict
 from contest.formatting import vn_number
 from contest.leaderboards import Page
@@ -25,7 +25,6 @@ from question_bank.duplicates import NearDuplicate, near_duplicates
 KIND, SUBJECT = "bank.duplicates", "bank"
 # So many items are compared with all before them in one step, which takes some seconds.
 CHUNK = 10_000
-ORDER_LOCK = 7_301_002
 PAGE_SIZE = 20
 
 
@@ -82,7 +81,7 @@ def search(session: Session) -> tuple[int, list[tuple[str, str, float]]]:
 
 def order(session: Session, *, now: datetime, actor_id: int) -> Task:
     """Return the task that searches the whole bank: the open one, or a new one."""
-    session.execute(select(func.pg_advisory_xact_lock(ORDER_LOCK)))  # a second click waits here
+    session.execute(select(func.pg_advisory_xact_lock(locks.DUPLICATES)))  # a second click waits here
     last = tasks.newest(session, KIND, SUBJECT)
     if last is not None and last.finished_at is None:
         return last

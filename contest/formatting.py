@@ -1,6 +1,6 @@
 """Moments, numbers and durations as Vietnamese officials write them."""
 
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from fractions import Fraction
 
 from contest.clock import LOCAL_ZONE
@@ -17,6 +17,7 @@ __all__ = [
     "vn_points",
     "vn_stopwatch",
     "vn_time",
+    "vn_until",
 ]
 
 
@@ -35,6 +36,14 @@ def vn_date(at: date) -> str:
 def vn_time(at: datetime) -> str:
     """Return "10:02:31"."""
     return at.astimezone(LOCAL_ZONE).strftime("%H:%M:%S")
+
+
+def vn_until(at: datetime) -> str:
+    """Return "hết ngày 27/11/2026" for a limit at midnight, for any other its moment."""
+    local = at.astimezone(LOCAL_ZONE)
+    if local.time() != time.min:
+        return vn_datetime(at)
+    return f"hết ngày {vn_date(local - timedelta(days=1))}"
 
 
 def field_moment(at: datetime) -> str:

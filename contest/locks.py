@@ -12,5 +12,9 @@ SCORING = 7_310_003
 CONTEST_STANDING = 7_310_004
 # With the id of a round's division.
 ANALYSIS = 7_310_005
+ITEM_CODES = 7_310_006
+DUPLICATES = 7_310_007
 STARTS = 7_310_008
 MIGRATION = 7_310_009
+# The triggers on released items name it too.
+RELEASES = 7_301_002

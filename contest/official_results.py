@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from contest import complaints, leaderboards, proposals, publishing
 from contest.contests import newest_publication
 from contest.errors import Conflict
-from contest.formatting import vn_datetime, vn_number
+from contest.formatting import vn_number, vn_until
 from contest.models import Proposal, Publication, Round, WinnerCheck
 from contest.rules.publication_changes import prize_changes
 
@@ -23,7 +23,7 @@ def blockers(session: Session, round: Round, *, data_key: str, now: datetime) ->
         yield "Chưa công bố kết quả dự kiến."
         return
     if now < round.complaints_close_at:
-        yield f"Còn nhận kiến nghị đến {vn_datetime(round.complaints_close_at)}."
+        yield f"Còn nhận kiến nghị đến {vn_until(round.complaints_close_at)}."
     _, unanswered = complaints.counts(session, round.id)
     if unanswered:
         yield f"Còn {vn_number(unanswered)} kiến nghị chưa trả lời."

@@ -192,4 +192,5 @@ POLICIES: dict[str, Policy] = {
     "admin_documents.winner_list": _staff,
     "admin_documents.unit_summary": _staff,
     "admin_documents.posters": _staff,
+    "admin_documents.round_report": _staff,
 }

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
+from contest import locks
 from contest.clock import LOCAL_ZONE
 from contest.models import BankItem, ItemVersion, Pool, Round, RoundDivision
 from question_bank.draw import REQUIRED, Cell, PoolItem, required_code, shortfalls
@@ -21,8 +22,6 @@ Frozen = Row[Any]
 # Without texts a pool is small; a process holds those of a whole contest.
 POOLS_KEPT = 64
 # Held shared by who freezes pools, alone by who releases items for practice. The database's triggers
-# take the same one.
-RELEASES_LOCK = 7_301_002
 _loaded: dict[tuple[int, str], "LoadedPool"] = {}
 
 
@@ -80,7 +79,7 @@ def specification_cells(specification: Sequence[Mapping[str, Any]]) -> list[Cell
 
 def hold_releases(session: Session) -> None:
     """Let nobody release an item for practice until the commit: what is frozen meanwhile stays unseen."""
-    session.execute(select(func.pg_advisory_xact_lock_shared(RELEASES_LOCK)))
+    session.execute(select(func.pg_advisory_xact_lock_shared(locks.RELEASES)))
 
 
 def freeze(session: Session, asked: RoundDivision, *, now: datetime) -> Pool:

@@ -13,10 +13,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased, contains_eager, joinedload
 
-from contest import audit, papers
+from contest import audit, locks, papers
 from contest.errors import Conflict
 from contest.models import BankItem, Correction, ItemVersion, Pool, Round
-from contest.pools import RELEASES_LOCK
 from contest.rules.scoring import LABELS, POINT, chosen_indices, item_points
 from question_bank.draw import PoolItem, Stream, option_order
 
@@ -59,7 +58,7 @@ def release(
     if len(in_use) > MOST_AT_ONCE:
         raise Conflict(f"Mỗi lần đưa vào luyện tập được nhiều nhất {MOST_AT_ONCE} câu. Bạn hãy lọc bớt.")
     # No round freezes its pools meanwhile.
-    session.execute(select(func.pg_advisory_xact_lock(RELEASES_LOCK)))
+    session.execute(select(func.pg_advisory_xact_lock(locks.RELEASES)))
     released = session.scalars(
         update(BankItem)
         .where(

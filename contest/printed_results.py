@@ -15,6 +15,17 @@ SYMBOL = "TB-BTC"
 
 def winner_list_of(publication: Publication, *, province: str) -> bytes:
     """Return the winners of a published version as PDF, division by division."""
+    return winner_list(
+        organizers(province, SYMBOL),
+        _version(publication),
+        named(publication.round),
+        winners_of(publication),
+        complaints_until=None if publication.kind == "official" else publication.round.complaints_close_at,
+    )
+
+
+def winners_of(publication: Publication) -> list[Winner]:
+    """Return the winners of a published version, division by division."""
     content = publication.content
     names = _division_names(content)
     order = list(names)
@@ -23,7 +34,7 @@ def winner_list_of(publication: Publication, *, province: str) -> bytes:
         for asked in publication.round.divisions
         if asked.prediction_counted == "percentage"
     }
-    winners = [
+    return [
         Winner(
             prize=row["prize_title"],
             division=names[row["division"]],
@@ -36,9 +47,6 @@ def winner_list_of(publication: Publication, *, province: str) -> bytes:
         )
         for row in sorted(content["winners"], key=lambda row: order.index(row["division"]))
     ]
-    return winner_list(
-        organizers(province, SYMBOL), _version(publication), _named(publication.round), winners
-    )
 
 
 def unit_summary_of(publication: Publication, *, province: str) -> bytes:
@@ -66,7 +74,7 @@ def unit_summary_of(publication: Publication, *, province: str) -> bytes:
         )
         for row in rows
     ]
-    return unit_summary(organizers(province, SYMBOL), _version(publication), _named(publication.round), units)
+    return unit_summary(organizers(province, SYMBOL), _version(publication), named(publication.round), units)
 
 
 def _division_names(content: dict[str, Any]) -> dict[str, str]:
@@ -79,7 +87,8 @@ def _version(publication: Publication) -> PublishedVersion:
     )
 
 
-def _named(round: Round) -> RoundNamed:
+def named(round: Round) -> RoundNamed:
+    """Return a round as documents name it."""
     return RoundNamed(round.contest.title, round.title, round.opens_at, round.closes_at)
 
 

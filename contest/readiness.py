@@ -38,9 +38,18 @@ def refuse_unready(session: Session, round: Round, *, now: datetime) -> None:
         raise Conflict("Chưa mở được vòng thi. " + " ".join(f"{check.title}: {check.text}" for check in red))
 
 
-def checks(session: Session, round: Round, *, now: datetime) -> list[Check]:
-    """Return what must be (error) or should be (warning) in order before a round opens."""
-    items = pools.items_of_round(session, round, now=now)
+def checks(
+    session: Session,
+    round: Round,
+    *,
+    now: datetime,
+    items: Mapping[int, Sequence[PoolItem]] | None = None,
+) -> list[Check]:
+    """Return what must be (error) or should be (warning) in order before a round opens.
+
+    `items` are those of pools.items_of_round, where they are read already.
+    """
+    items = pools.items_of_round(session, round, now=now) if items is None else items
     found = [_of_items(asked, items.get(asked.division_id, ())) for asked in round.divisions]
     if not round.divisions:
         found.append(Check("error", "Bảng thi", "Vòng thi chưa có bảng nào."))

@@ -56,8 +56,9 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(PoolTimeout, _database_away)
     app.register_error_handler(Exception, _bug)
     app.jinja_env.globals.update(asset=asset, chart_ticks=charts.ticks, settings=app.config["CONTEST"])
-    for name in ("vn_datetime", "vn_date", "vn_time", "vn_number", "vn_percent", "vn_duration", "file_size"):
+    for name in ("vn_datetime", "vn_date", "vn_until", "vn_time", "vn_number", "vn_percent", "vn_duration"):
         app.jinja_env.filters[name] = getattr(formatting, name)
+    app.jinja_env.filters["file_size"] = formatting.file_size
     app.jinja_env.filters["vn_stopwatch"] = formatting.vn_stopwatch
     app.jinja_env.filters["field_moment"] = formatting.field_moment
     app.jinja_env.filters["vn_points"] = formatting.vn_points

@@ -19,7 +19,7 @@ from contest.rules.scoring import POINT
 
 MS_A_DAY = 86_400_000
 A4 = 9
-KINDS = {"provisional": "Kết quả tạm thời", "official": "Kết quả chính thức"}
+KINDS = {"provisional": "Kết quả dự kiến", "official": "Kết quả chính thức"}
 # A text is a text, whatever it begins with: a name must not become a formula or a link.
 OPTIONS = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
 TITLE_ROWS = 3

@@ -30,6 +30,7 @@ SHELL_FILES = {
     "jobs",
     "launch",
     "logs",
+    "navigation",
     "pulse",
     "readings",
     "redis_connection",

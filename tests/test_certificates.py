@@ -14,6 +14,7 @@ from contest import certificate_files, certificates, contests, jobs, publishing,
 from contest.clock import db_now
 from contest.errors import Conflict, NotThere
 from contest.extensions import db
+from contest.formatting import vn_until
 from contest.models import (
     AuditEvent,
     Certificate,
@@ -469,11 +470,12 @@ def test_a_published_version_is_given_as_state_documents(round, organizer):
     base = f"/admin/rounds/{round.id}/publications/{publication.version}"
 
     winners = text_of(organizer.get(f"{base}/winners.pdf").data)
-    assert "DANH SÁCH TẠM CÔNG BỐ" in winners
+    assert "DANH SÁCH CÁ NHÂN DỰ KIẾN ĐẠT GIẢI" in winners
+    assert f"nhận kiến nghị về danh sách này đến {vn_until(round.complaints_close_at)}" in winners
     assert "Nguyễn Thị Ánh" in winners
     assert publication.sha256 in winners
     units = text_of(organizer.get(f"{base}/units.pdf").data)
-    assert "TỔNG HỢP KẾT QUẢ THEO ĐƠN VỊ (TẠM CÔNG BỐ)" in units
+    assert "TỔNG HỢP KẾT QUẢ THEO ĐƠN VỊ (DỰ KIẾN)" in units
     assert organizer.get(f"/admin/rounds/{round.id}/publications/99/units.pdf").status_code == 404
 
 

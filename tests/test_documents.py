@@ -105,9 +105,15 @@ def report(**facts):
             "divisions": [DivisionResult("Người dân", 20, 1000, Fraction(1, 50), None, 3, 432_000)],
             "days": [(date(2026, 11, 16), 12), (date(2026, 11, 17), 8)],
             "scores": [("Người dân", [Count("14", 17), Count("15", 3)])],
+            "counts": [("Theo độ tuổi", "Tuổi", [Count("18–24", 5), Count("25–34", 15)])],
             "topics": [
-                TopicResult("Chữ ký số", 900, Fraction(81, 100), Fraction(78, 100)),
-                TopicResult("Định danh điện tử", 4, None),
+                (
+                    "Người dân",
+                    [
+                        TopicResult("Chữ ký số", 900, Fraction(81, 100), Fraction(78, 100)),
+                        TopicResult("Định danh điện tử", 4, None),
+                    ],
+                )
             ],
             "winners": [winner()],
             "units": [unit(), unit(unit="Xã Hiệp Hòa", rank=None, rate=None)],
@@ -309,13 +315,13 @@ def test_a_list_has_the_parts_of_a_state_document():
         "CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM",
         "Độc lập - Tự do - Hạnh phúc",
         "/TB-BTC",
-        "DANH SÁCH TẠM CÔNG BỐ",
-        f"Cá nhân đạt giải Vòng 1, {CONTEST}",
-        "gửi đến Ban Tổ chức trước 12:00 ngày 23/11/2026",
+        "DANH SÁCH CÁ NHÂN DỰ KIẾN ĐẠT GIẢI",
+        f"Vòng 1, {CONTEST}",
+        "Ban Tổ chức nhận kiến nghị về danh sách này đến 12:00 ngày 23/11/2026",
         "Nơi nhận:",
         "- Lưu: VT.",
         "TM. BAN TỔ CHỨC TRƯỞNG BAN",
-        "Bản công bố số 2 (tạm công bố), lúc 12:00 ngày 23/11/2026",
+        "Bản công bố số 2 (kết quả dự kiến), lúc 12:00 ngày 23/11/2026",
         "d1" * 32,
         "Trang 1/1",
     ):
@@ -329,7 +335,7 @@ def test_an_official_list_is_not_called_provisional():
 
     assert "DANH SÁCH CÁ NHÂN ĐẠT GIẢI" in page
     assert "Bản công bố số 3 (chính thức)" in page
-    assert "tạm công bố" not in page.lower()
+    assert "dự kiến" not in page.lower()
 
 
 def test_a_winner_is_a_row_with_figures_as_officials_write_them():
@@ -381,7 +387,7 @@ def test_the_signature_never_stands_on_a_page_of_its_own(count):
 def test_a_list_without_winners_is_still_a_document():
     (page,) = pages_of(winner_list(ISSUER, VERSION, ROUND, []))
 
-    assert "danh sách 0 cá nhân đạt giải" in page
+    assert "danh sách 0 cá nhân dự kiến đạt giải" in page
 
 
 def test_units_stand_under_their_division_and_group():
@@ -477,8 +483,9 @@ def test_a_report_tells_the_round_in_figures_tables_and_bars():
     for words in (
         "Báo cáo vòng 1",
         "Người dự thi 25.980 trên 1.520.000 người",
-        "Người dân 20 2,0% 3 7 phút 12 giây",
+        "Người dân 20 2,00% 3 7 phút 12 giây",
         "16/11/2026 12 17/11/2026 8",
+        "18–24 5 (25,0%) 25–34 15 (75,0%)",
         "14 17 (85,0%) 15 3 (15,0%)",
         "Chữ ký số 81,0% (+3,0 điểm %)",
         "Định danh điện tử –",

@@ -118,7 +118,7 @@ def test_four_sheets_each_under_its_title():
 
     assert list(book) == ["Giải thưởng", "Xếp hạng đơn vị", "Tổng hợp", "Thông tin"]
     assert {rows[0][0] for rows in book.values()} == {"Hội thi trực tuyến – Tuần 1"}
-    assert book["Giải thưởng"][1][0] == "Giải thưởng – Kết quả tạm thời, bản công bố số 2"
+    assert book["Giải thưởng"][1][0] == "Giải thưởng – Kết quả dự kiến, bản công bố số 2"
     assert "d" * 64 in book["Giải thưởng"][2][0]
 
 

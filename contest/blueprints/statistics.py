@@ -17,6 +17,7 @@ from contest.extensions import db
 from contest.models import Contest, Division, Round, RoundDivision
 from contest.models.units import GROUPS
 from contest.readings import shared
+from contest.rules.statistics import AGE_NAMES
 from contest.statistics import Figures
 from question_bank.items import TOPICS
 
@@ -50,6 +51,7 @@ def show(slug: str) -> ResponseReturnValue:
         Phase=Phase,
         groups=GROUPS,
         topics=TOPICS,
+        age_names=AGE_NAMES,
         here=_here,
     )
 

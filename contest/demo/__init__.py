@@ -420,7 +420,7 @@ def _make_official(demo: _Demo, round: Round, organizer: Account, approver: Acco
     session, data_key = demo.session, demo.data_key
     closes_at = round.complaints_close_at
     assert closes_at is not None, "provisional results are out"
-    now = closes_at - timedelta(hours=8)
+    now = min(closes_at - timedelta(hours=8), demo.now)
     won = [row.account_id for _, row, _ in publishing.winners(session, round, data_key=data_key)]
     winner_checks.open_checks(session, round, won, actor_id=organizer.id, now=now)
     person = demo.people[-1][1]

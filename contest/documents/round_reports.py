@@ -34,7 +34,8 @@ class DivisionResult:
     headcount: int | None
     rate: Fraction | None
     mean: Fraction | None
-    people_all_correct: int
+    # None before the round is analysed.
+    people_all_correct: int | None
     median_duration_ms: int | None
 
 
@@ -66,10 +67,14 @@ class RoundReport:
     figures: Sequence[Figure]
     divisions: Sequence[DivisionResult] = ()
     days: Sequence[tuple[date, int]] = ()
-    # By division: its name, and how many people have each score.
+    # What else people are counted by: the section's title, the head of its labels, the counts.
+    counts: Sequence[tuple[str, str, Sequence[Count]]] = ()
+    # By division: its name, and how many people have each score; how well they know each topic.
     scores: Sequence[tuple[str, Sequence[Count]]] = ()
-    topics: Sequence[TopicResult] = ()
+    topics: Sequence[tuple[str, Sequence[TopicResult]]] = ()
     winners: Sequence[Winner] = ()
+    # Which list the winners are taken from.
+    winners_note: str | None = None
     units: Sequence[UnitResult] = ()
 
 
@@ -113,7 +118,7 @@ def round_report(report: RoundReport) -> bytes:
         "heading": heading,
         "contest": named.contest,
         "period": f"Từ {vn_datetime(named.opens_at)} đến {vn_datetime(named.closes_at)}",
-        "footer": f"{heading}. Số liệu lúc {vn_datetime(report.as_of)}.",
+        "footer": f"{heading}. Tài liệu nội bộ. Số liệu lúc {vn_datetime(report.as_of)}.",
         "figures": [asdict(figure) for figure in report.figures],
         "sections": [asdict(section) for section in _sections(report)],
     }
@@ -124,17 +129,20 @@ def _sections(report: RoundReport) -> Iterable[_Section]:
     if report.divisions:
         yield _Section("Kết quả theo bảng thi", table=_division_table(report.divisions))
     if report.days:
-        yield _Section("Lượt thi theo ngày", bars=_day_bars(report.days))
+        yield _Section("Người dự thi theo ngày nộp bài", bars=_day_bars(report.days))
+    for title, head, counts in report.counts:
+        yield _Section(title, bars=_count_bars(head, counts, "indigo", mm=72))
     for division, counts in report.scores:
-        yield _Section(f"Phân bố điểm: {division}", bars=_score_bars(counts))
-    if report.topics:
+        yield _Section(f"Phân bố điểm: {division}", bars=_count_bars("Điểm", counts, "green", mm=20))
+    for division, topics in report.topics:
         yield _Section(
-            "Kiến thức theo chủ đề",
-            "Tỷ lệ câu trả lời đúng của từng chủ đề. Chủ đề có quá ít câu trả lời không hiển thị tỷ lệ.",
-            bars=_topic_bars(report.topics),
+            f"Kiến thức theo chủ đề: {division}",
+            "Tỷ lệ câu trả lời đúng của từng chủ đề; trong ngoặc là thay đổi so với lần trước có chủ đề đó. "
+            "Chủ đề có quá ít câu trả lời không hiển thị tỷ lệ.",
+            bars=_topic_bars(topics),
         )
     if report.winners:
-        yield _Section("Danh sách giải thưởng", table=_winner_table(report.winners))
+        yield _Section("Danh sách giải thưởng", report.winners_note, table=_winner_table(report.winners))
     if report.units:
         yield _Section(
             "Đơn vị dẫn đầu", f"{TOP} hạng đầu của từng nhóm.", table=_unit_table(_leading(report.units))
@@ -159,9 +167,9 @@ def _division_table(divisions: Sequence[DivisionResult]) -> _Table:
                     [
                         row.division,
                         vn_number(row.people),
-                        _share(row.rate),
+                        _share(row.rate, 2),
                         _share(row.mean),
-                        vn_number(row.people_all_correct),
+                        "" if row.people_all_correct is None else vn_number(row.people_all_correct),
                         "" if row.median_duration_ms is None else vn_duration(row.median_duration_ms),
                     ]
                     for row in divisions
@@ -174,10 +182,10 @@ def _division_table(divisions: Sequence[DivisionResult]) -> _Table:
 def _day_bars(days: Sequence[tuple[date, int]]) -> _Bars:
     most = max(number for _, number in days)
     rows = [_Bar(vn_date(day), _part_of(number, most), vn_number(number)) for day, number in days]
-    return _Bars(("Ngày", "", "Lượt thi"), rows, "indigo")
+    return _Bars(("Ngày", "", "Số người"), rows, "indigo")
 
 
-def _score_bars(counts: Sequence[Count]) -> _Bars:
+def _count_bars(head: str, counts: Sequence[Count], colour: Colour, *, mm: float) -> _Bars:
     most = max((count.number for count in counts), default=0)
     total = sum(count.number for count in counts)
     rows = [
@@ -188,7 +196,7 @@ def _score_bars(counts: Sequence[Count]) -> _Bars:
         )
         for count in counts
     ]
-    return _Bars(("Điểm", "", "Số người"), rows, "green", mm=20)
+    return _Bars((head, "", "Số người"), rows, colour, mm=mm)
 
 
 def _topic_bars(topics: Sequence[TopicResult]) -> _Bars:

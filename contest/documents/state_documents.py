@@ -76,7 +76,7 @@ def table_document(
 ) -> bytes:
     """Return a state document as PDF: kind and subject, paragraphs, one long table, paragraphs."""
     moment = vn_datetime(version.published_at)
-    state = "chính thức" if version.is_official else "tạm công bố"
+    state = "chính thức" if version.is_official else "kết quả dự kiến"
     values = {
         "issuer": asdict(issuer) | {"year": f"{version.published_at.astimezone(LOCAL_ZONE):%Y}"},
         "publication": {

@@ -7,7 +7,14 @@ from fractions import Fraction
 from itertools import groupby
 
 from contest.documents.state_documents import Column, Issuer, Part, PublishedVersion, table_document
-from contest.formatting import vn_datetime, vn_number, vn_percent, vn_points, vn_stopwatch
+from contest.formatting import (
+    vn_datetime,
+    vn_number,
+    vn_percent,
+    vn_points,
+    vn_stopwatch,
+    vn_until,
+)
 
 UNRANKED = "–"
 
@@ -63,7 +70,7 @@ def winner_list(
 ) -> bytes:
     """Return the list of a round's winners, in their order, as PDF.
 
-    Before it is official it is headed "Danh sách tạm công bố" and says until when to complain.
+    Before it is official it is headed "Danh sách cá nhân dự kiến đạt giải" and says until when to complain.
     """
     has_prediction = any(row.prediction_error is not None for row in winners)
     is_by_lot = any(row.is_by_lot for row in winners)
@@ -71,8 +78,8 @@ def winner_list(
     return table_document(
         issuer,
         version,
-        kind="Danh sách cá nhân đạt giải" if version.is_official else "Danh sách tạm công bố",
-        subject=_subject(round) if version.is_official else f"Cá nhân đạt giải {_subject(round)}",
+        kind="Danh sách cá nhân đạt giải" if version.is_official else "Danh sách cá nhân dự kiến đạt giải",
+        subject=_subject(round),
         before=[_opening(version, round, len(winners)), *_complaints(complaints_until)],
         columns=_winner_columns(has_prediction),
         parts=[
@@ -87,7 +94,7 @@ def unit_summary(
     issuer: Issuer, version: PublishedVersion, round: RoundNamed, units: Sequence[UnitResult]
 ) -> bytes:
     """Return a round's results by unit, each division and group under its own head, as PDF."""
-    state = "" if version.is_official else " (tạm công bố)"
+    state = "" if version.is_official else " (dự kiến)"
     is_all_ranked = all(row.rank is not None for row in units)
     after = [] if is_all_ranked else ["Đơn vị có dấu “–” ở cột hạng không được xếp hạng theo Thể lệ."]
     return table_document(
@@ -120,18 +127,18 @@ def _subject(round: RoundNamed) -> str:
 
 
 def _opening(version: PublishedVersion, round: RoundNamed, count: int) -> str:
-    verb = "công bố" if version.is_official else "tạm công bố"
+    state = "đạt giải" if version.is_official else "dự kiến đạt giải"
     period = f"từ {vn_datetime(round.opens_at)} đến {vn_datetime(round.closes_at)}"
     return (
-        f"Căn cứ Thể lệ {round.contest} và kết quả vòng thi “{round.round}” ({period}), Ban Tổ chức {verb} "
-        f"danh sách {vn_number(count)} cá nhân đạt giải như sau:"
+        f"Căn cứ Thể lệ {round.contest} và kết quả vòng thi “{round.round}” ({period}), Ban Tổ chức công bố "
+        f"danh sách {vn_number(count)} cá nhân {state} như sau:"
     )
 
 
 def _complaints(until: datetime | None) -> list[str]:
     if until is None:
         return []
-    return [f"Ý kiến về danh sách này gửi đến Ban Tổ chức trước {vn_datetime(until)}."]
+    return [f"Ban Tổ chức nhận kiến nghị về danh sách này đến {vn_until(until)}."]
 
 
 def _winner_columns(has_prediction: bool) -> list[Column]:

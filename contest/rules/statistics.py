@@ -27,6 +27,16 @@ AGE_BANDS = {
     "65_up": None,
 }
 UNKNOWN_AGE = "unknown"
+AGE_NAMES = {
+    "under_18": "Dưới 18",
+    "18_24": "18–24",
+    "25_34": "25–34",
+    "35_44": "35–44",
+    "45_54": "45–54",
+    "55_64": "55–64",
+    "65_up": "Từ 65",
+    UNKNOWN_AGE: "Không rõ",
+}
 
 
 def age_band(birth_date: date | None, on: date) -> str:

@@ -15,6 +15,10 @@ from tests.bundle_maker import Maker, write
 
 pytestmark = pytest.mark.browser
 SLUG = "dich-vu-cong-truc-tuyen-2026"
+# What links lead to that is no page.
+FILES = re.compile(
+    r"\.(pdf|xlsx|csv|json|zip|svg|png)$|^/admin/bank/export|^/static|^/pictures|/receipts/.*qr"
+)
 FIRST_VISIT_BYTES, QUIZ_BYTES = 60 * 1024, 40 * 1024
 PUBLIC = {
     "landing": "/",
@@ -94,16 +98,65 @@ def test_public_pages_have_no_accessibility_finding(devices: Devices, viewport, 
     assert findings == []
 
 
-@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
-def test_admin_pages_have_no_accessibility_finding(devices: Devices, site: Site, viewport) -> None:
+def kind_of(address: str) -> str:
+    """Return what is the same in the addresses of all pages of a kind: "/admin/rounds/-/results"."""
+    return re.sub(r"/(\d+|T\d+-\d+)(?=/|$)", "/-", address.partition("?")[0])
+
+
+def walk(page: Page, start: dict[str, str], *, within: str, role: str) -> list[str]:
+    """Look at the named pages and, for every other kind of page that links lead to, at the first.
+
+    Opens what is folded away; returns what is wrong with any of them.
+    """
+    findings, waiting = [], {address: name for name, address in start.items()}
+    seen = {kind_of(address) for address in waiting}
+    while waiting:
+        address, name = waiting.popitem()
+        answer = page.goto(address)
+        assert answer, address
+        if answer.status != 200:
+            findings.append(f"{address}: {answer.status}")
+            continue
+        page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+        findings += look(page, f"{role}-{name}")
+        links = page.locator(f"a[href^='{within}']:not([download])").evaluate_all(
+            "all => all.map(one => one.getAttribute('href').split('#')[0])"
+        )
+        for link in links:
+            kind = kind_of(link)
+            if kind not in seen and not FILES.search(kind):
+                seen.add(kind)
+                waiting[link] = kind.strip("/").replace("/", "-")
+    return findings
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(
+    "login, viewport",
+    [("bantochuc", PHONE), ("bantochuc", DESK), ("pheduyet", PHONE)],
+    ids=["organizer, phone", "organizer, desk", "approver, phone"],
+)
+def test_every_admin_page_is_accessible_and_fits_the_screen(
+    devices: Devices, site: Site, login, viewport
+) -> None:
     page = devices.open(viewport=viewport)
-    sign_in(page, "bantochuc", site.password)
+    sign_in(page, login, site.password)
     await_analyses(site)
-    findings = []
-    for name, address in ADMIN.items():
-        page.goto(address.format(**rounds(site)))
-        findings += look(page, name)
-    assert findings == []
+    start = {name: address.format(**rounds(site)) for name, address in ADMIN.items()}
+    assert walk(page, start, within="/admin", role=login) == []
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
+def test_every_page_of_a_winner_is_accessible_and_fits_the_screen(
+    devices: Devices, site: Site, viewport
+) -> None:
+    page = devices.open(viewport=viewport)
+    ((number,),) = site.execute(
+        "SELECT account_id - (SELECT min(account_id) FROM registrations) + 1 FROM winner_checks LIMIT 1"
+    )
+    sign_in(page, f"09{number:08}", site.password)
+    assert walk(page, {"winner-me": "/me"}, within="/", role="winner") == []
 
 
 @pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])

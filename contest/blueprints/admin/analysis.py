@@ -8,7 +8,6 @@ from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import current_user
 from markupsafe import Markup
 
 from contest import analyses, bank, contests, dashboards, draw_trials, drifts
@@ -18,7 +17,6 @@ from contest.errors import NotThere, TryAgain
 from contest.extensions import db
 from contest.formatting import vn_number, vn_percent
 from contest.models import RoundDivision
-from contest.policies import POLICIES
 from contest.readings import shared
 from question_bank.item_analysis import ADVICE, TOO_EASY, TOO_HARD, WEAK, meaning
 from question_bank.items import LEVELS, TOPICS
@@ -266,7 +264,6 @@ def _asked(round_id: int) -> tuple[RoundDivision, dict[str, Any]]:
         "state": dashboards.state_of(session, round, now=now),
         "asked": asked,
         "now": now,
-        "can_watch": bool(POLICIES["admin_analysis.drift"].roles & current_user.roles),
         "topic_names": TOPICS,
         "levels": LEVEL_NAMES,
         "flag_names": FLAG_NAMES,

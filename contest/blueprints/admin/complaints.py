@@ -29,7 +29,9 @@ class ReceivedForm(FlaskForm):  # type: ignore[misc]
 
     complainant = StringField("Người kiến nghị", [InputRequired("Bạn hãy ghi tên người kiến nghị.")])
     topic = SelectField(
-        "Về việc", choices=[SelectChoice(value, words) for value, words in complaints.TOPICS.items()]
+        "Về việc",
+        [InputRequired("Bạn hãy chọn nội dung kiến nghị.")],
+        choices=[SelectChoice(value, words) for value, words in complaints.TOPICS.items()],
     )
     text = TextAreaField("Nội dung", [InputRequired("Bạn hãy ghi nội dung kiến nghị.")])
 

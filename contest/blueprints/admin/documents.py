@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from contest import contests, printed_results
+from contest import contests, printed_results, round_reports
 from contest.clock import db_now
 from contest.documents.posters import Poster
 from contest.documents.posters import posters as print_posters
@@ -36,6 +36,15 @@ def unit_summary(round_id: int, version: int) -> ResponseReturnValue:
     publication = _publication(round_id, version)
     pdf = printed_results.unit_summary_of(publication, province=_province())
     return _pdf(pdf, f"Kết quả theo đơn vị vòng {publication.round.number}, bản {version}")
+
+
+@bp.get(f"{ROUND}/report.pdf")
+def round_report(round_id: int) -> ResponseReturnValue:
+    """Give the report of a round for leaders as PDF."""
+    session = db.session()
+    round = contests.find_round(session, round_id)
+    pdf = round_reports.report_of(session, round, province=_province(), now=db_now(session))
+    return _pdf(pdf, f"Báo cáo vòng {round.number}")
 
 
 @bp.get(f"{ROUND}/posters.pdf")

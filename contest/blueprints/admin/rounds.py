@@ -48,7 +48,7 @@ def show(round_id: int) -> ResponseReturnValue:
     now = db_now(session)
     round = contests.find_round(session, round_id)
     state = dashboards.state_of(session, round, now=now)
-    matrices = _matrices(round, now=now)
+    items = pools.items_of_round(session, round, now=now)
     return render_template(
         "admin/rounds/show.html",
         contest=round.contest,
@@ -56,7 +56,7 @@ def show(round_id: int) -> ResponseReturnValue:
         state=state,
         steps=_steps(round),
         is_asked=request.args.get("step") == state.step.value,
-        matrices=matrices,
+        matrices=[_matrix(asked, items.get(asked.division_id, ())) for asked in round.divisions],
         headcounts=headcounts.known(session, [asked.division for asked in round.divisions]),
         history=_history(round),
         changed=wording.changed,
@@ -71,7 +71,7 @@ def show(round_id: int) -> ResponseReturnValue:
             .order_by(Prize.position)
             .options(joinedload(Prize.division))
         ).all(),
-        checks=readiness.checks(session, round, now=now) if round.opened_at is None else (),
+        checks=readiness.checks(session, round, now=now, items=items) if round.opened_at is None else (),
         counts=dashboards.counts(session, round.id) if state.phase is Phase.OPEN else None,
         people=dashboards.divisions(session, round.id) if state.phase is Phase.CLOSED else (),
         levels=[(level, LEVEL_NAMES[level]) for level in LEVELS],
@@ -191,11 +191,6 @@ class Matrix:
             for cell in cells
             if topic in (None, of_topic) and level in (None, of_level)
         )
-
-
-def _matrices(round: Round, *, now: datetime) -> list[Matrix]:
-    items = pools.items_of_round(db.session(), round, now=now)
-    return [_matrix(asked, items.get(asked.division_id, ())) for asked in round.divisions]
 
 
 def _matrix(asked: RoundDivision, items: Sequence[PoolItem]) -> Matrix:

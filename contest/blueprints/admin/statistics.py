@@ -9,7 +9,7 @@ from contest.extensions import db
 from contest.models import RoundDivision
 from contest.models.units import GROUPS
 from contest.readings import shared
-from contest.rules.statistics import FEWEST
+from contest.rules.statistics import AGE_NAMES, FEWEST
 from contest.statistics import Figures
 from question_bank.items import TOPICS
 
@@ -37,5 +37,6 @@ def show(round_id: int) -> ResponseReturnValue:
         figures=shared(("all statistics", asked_id), read),
         groups=GROUPS,
         topics=TOPICS,
+        age_names=AGE_NAMES,
         fewest=FEWEST,
     )
