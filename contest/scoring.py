@@ -41,7 +41,8 @@ ORDER BY a.submitted_at LIMIT :most FOR UPDATE OF a SKIP LOCKED
 
 # A moment read before this waited for its turn could lie before a ranking that saw nothing of it.
 _WRITE_SCORES = text("""
-UPDATE attempts a SET scored_at = coalesce(:now, statement_timestamp()), points = new.points, duration_ms = new.duration_ms,
+UPDATE attempts a SET scored_at = coalesce(CAST(:now AS timestamptz), statement_timestamp()),
+       points = new.points, duration_ms = new.duration_ms,
        receipt_digest = coalesce(a.receipt_digest, new.receipt_digest)
 FROM unnest(CAST(:ids AS bigint[]), CAST(:points AS integer[]), CAST(:durations AS integer[]),
             CAST(:digests AS text[]))

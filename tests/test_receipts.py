@@ -8,7 +8,6 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from contest import deadlines, papers, scoring
-from contest.clock import db_now
 from contest.extensions import db
 from contest.receipts import receipt_facts
 from contest.security import plain_receipt_code, receipt_digest

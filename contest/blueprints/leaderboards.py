@@ -11,7 +11,17 @@ from flask_login import current_user
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from contest import accounts, archives, complaints, contests, leaderboards, publishing, registrations, scoring
+from contest import (
+    accounts,
+    archives,
+    complaints,
+    contests,
+    leaderboards,
+    published_standings,
+    publishing,
+    registrations,
+    scoring,
+)
 from contest import units as unit_lists
 from contest.clock import db_now
 from contest.contests import Phase
@@ -59,6 +69,8 @@ class Board:
     is_public: bool
     # What the public is told of the round's items, once it is closed.
     corrections: Sequence[Correction]
+    # The official version that holds, where something was changed since.
+    in_force: Publication | None
 
     @property
     def is_provisional(self) -> bool:
@@ -106,7 +118,8 @@ def _board(slug: str) -> Board | None:
     is_public = leaderboards.is_public(round, now=now)
     corrections = scoring.corrections_in_force(db.session(), round.id) if round.closed_at else ()
     phase = contests.phase(round, now=now)
-    return Board(contest, round, phase, asked, all_asked, entry, is_public, corrections)
+    in_force = published_standings.in_force(db.session(), round)
+    return Board(contest, round, phase, asked, all_asked, entry, is_public, corrections, in_force)
 
 
 def _asked_round(contest: Contest) -> Round | None:
@@ -316,12 +329,12 @@ def individuals(slug: str) -> ResponseReturnValue:
     board = _board(slug)
     if board is None or not board.is_public:
         return _nothing_to_show(slug, board)
-    session = db.session()
-    page = leaderboards.people_page(
-        session, board.round.id, board.asked.division_id, number=_page_number(), size=PAGE_SIZE
+    published = (
+        board.in_force
+        if board.in_force and published_standings.is_kept(db.session(), board.in_force)
+        else None
     )
-    below = leaderboards.row_below(session, page.rows[-1]) if page.rows else None
-    own = _own_row(board)
+    page, below, own, truth = _people_as_published(board, published) if published else _people(board)
     lines = _person_lines(board, [*page.rows, *([below] if below else [])])[: len(page.rows)]
     return render_template(
         "leaderboards/individuals.html",
@@ -332,10 +345,36 @@ def individuals(slug: str) -> ResponseReturnValue:
         pinned=_person_lines(board, [own])[0] if own and not _is_in_sight(lines) else None,
         own_page=-(-(own.position or 1) // PAGE_SIZE) if own else None,
         full=sum(int(cell["count"]) for cell in board.asked.specification),
-        truth=_error(board.asked.truth, board.is_percentage),
-        has_error=board.asked.truth is not None,
+        truth=_error(truth, board.is_percentage),
+        has_error=truth is not None,
+        is_as_published=published is not None,
         here=_here,
     )
+
+
+def _people(board: Board) -> tuple[Page[Standing], Standing | None, Standing | None, int | None]:
+    """Return a page of people, the row below it, the viewer's own row, and what the prediction came to."""
+    session = db.session()
+    page = leaderboards.people_page(
+        session, board.round.id, board.asked.division_id, number=_page_number(), size=PAGE_SIZE
+    )
+    below = leaderboards.row_below(session, page.rows[-1]) if page.rows else None
+    return page, below, _own_row(board), board.asked.truth
+
+
+def _people_as_published(
+    board: Board, published: Publication
+) -> tuple[Page[Standing], Standing | None, Standing | None, int | None]:
+    """Return the same as the official version has it."""
+    session, asked = db.session(), board.asked
+    page = published_standings.people_page(session, published, asked, number=_page_number(), size=PAGE_SIZE)
+    below = published_standings.row_below(session, published, asked, page.rows[-1]) if page.rows else None
+    own = (
+        published_standings.own_standing(session, published, asked, current_user.id)
+        if current_user.is_authenticated
+        else None
+    )
+    return page, below, own, published_standings.truth(published, asked)
 
 
 def _own_row(board: Board) -> Standing | None:
