@@ -7,11 +7,10 @@ over, it leaves the durations it fell into.
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, exists, select, text
+from sqlalchemy import DateTime, Select, exists, func, select, text
 from sqlalchemy.orm import Session
 
 from contest import audit, deadlines, leaderboards, outages
-from contest.clock import db_now
 from contest.contests import Phase, phase
 from contest.errors import Conflict
 from contest.models import Outage, OutageDecision, Round
@@ -38,8 +37,7 @@ def pause(session: Session, round: Round, lasts: timedelta, *, reason: str, acto
     """
     deadlines.hold_starts(session)
     deadlines.lock_round(session, round)
-    # Not before: who submitted while this waited has lost nothing.
-    now = db_now(session)
+    now = _moment(session)  # not before: who submitted while this waited has lost nothing
     if phase(round, now=now) is not Phase.OPEN:
         raise Conflict("Chỉ tạm dừng được vòng thi đang mở.")
     if round.paused_until is not None and now < round.paused_until:
@@ -78,7 +76,7 @@ def resume(session: Session, round: Round, *, actor_id: int) -> Outage:
     """End a pause before its time. Raises Conflict if the round is not paused."""
     deadlines.hold_starts(session)
     deadlines.lock_round(session, round)
-    now = db_now(session)  # nobody could start before
+    now = _moment(session)  # nobody could start before
     if round.paused_until is None or round.paused_until <= now:
         raise Conflict("Vòng thi không tạm dừng.")
     paused = session.scalars(
@@ -101,6 +99,11 @@ def resume(session: Session, round: Round, *, actor_id: int) -> Outage:
         after={"until": paused.until_at.isoformat(), "open_attempts": moved},
     )
     return paused
+
+
+def _moment(session: Session) -> datetime:
+    """Return the statement's moment, once the locks are held: a caller's `now` lies before the wait."""
+    return session.execute(select(func.statement_timestamp(type_=DateTime(timezone=True)))).scalar_one()
 
 
 def _move(session: Session, round: Round, by: timedelta, *, begins: datetime) -> int:

@@ -79,65 +79,70 @@ def in_force(session: Session, round: Round) -> Publication | None:
     return publication if session.scalar(select(is_changed)) else None
 
 
-def is_kept(session: Session, publication: Publication) -> bool:
-    """Tell whether the version's list is there: the first versions of all were kept without files."""
-    return archives.find(session, publication.id, FILE) is not None
+@dataclass(frozen=True)
+class Shown:
+    """A page of a division's people as the public sees it."""
+
+    page: leaderboards.Page[Standing]
+    # The row after the page's last.
+    below: Standing | None
+    # The viewer's own.
+    own: Standing | None
+    # What the prediction came to.
+    truth: int | None
+    is_as_published: bool
 
 
-def people_page(
-    session: Session, publication: Publication, asked: RoundDivision, *, number: int, size: int
-) -> leaderboards.Page[Standing]:
-    """Return a page of a division's people as published; the row after its last is `row_below`'s."""
-    published = _list(session, publication)
-    total = len(published.starts.get(asked.division.code, ()))
+def shown(
+    session: Session,
+    asked: RoundDivision,
+    publication: Publication | None,
+    *,
+    number: int,
+    size: int,
+    account_id: int | None,
+) -> Shown:
+    """Return a page of a division's people, from the version that is in force if there is one.
+
+    A version that was kept without files can't be shown; then the list is that of the database too.
+    """
+    published = _list(session, publication) if publication else None
+    if publication is None or published is None:
+        page = leaderboards.people_page(session, asked.round_id, asked.division_id, number=number, size=size)
+        below = leaderboards.row_below(session, page.rows[-1]) if page.rows else None
+        own = leaderboards.own_standing(session, asked.round_id, account_id) if account_id else None
+        is_ranked_here = own is not None and own.position and own.division_id == asked.division_id
+        return Shown(page, below, own if is_ranked_here else None, asked.truth, is_as_published=False)
+    code = asked.division.code
+    total = len(published.starts.get(code, ()))
     pages = max(1, -(-total // size))
     number = min(max(1, number), pages)
-    rows = _rows(session, publication, asked, (number - 1) * size, number * size)
-    return leaderboards.Page(rows, number, pages, total)
-
-
-def row_below(
-    session: Session, publication: Publication, asked: RoundDivision, row: Standing
-) -> Standing | None:
-    """Return the row after a row of the same list, or None after the last."""
-    return next(iter(_rows(session, publication, asked, row.position or 0, (row.position or 0) + 1)), None)
-
-
-def own_standing(
-    session: Session, publication: Publication, asked: RoundDivision, account_id: int
-) -> Standing | None:
-    """Return a person's own row as published."""
-    published = _list(session, publication)
-    attempts = session.scalars(
-        select(Attempt.public_id).where(
-            Attempt.round_id == publication.round_id,
-            Attempt.account_id == account_id,
-            Attempt.division_id == asked.division_id,
-        )
+    first = (number - 1) * size
+    rows = _rows(session, published, code, first, first + size + 1)
+    place = _own_place(session, published, asked, account_id) if account_id else None
+    return Shown(
+        page=leaderboards.Page(rows[:size], number, pages, total),
+        below=rows[size] if len(rows) > size else None,
+        own=_rows(session, published, code, place, place + 1)[0] if place is not None else None,
+        truth=next(one["truth"] for one in publication.content["divisions"] if one["code"] == code),
+        is_as_published=True,
     )
-    for attempt in attempts:
-        place = published.place_of(asked.division.code, attempt)
-        if place is not None:
-            return _rows(session, publication, asked, place, place + 1)[0]
-    return None
 
 
-def truth(publication: Publication, asked: RoundDivision) -> int | None:
-    """Return what the prediction's truth was in the version."""
-    of_division: dict[str, int | None] = {
-        one["code"]: one["truth"] for one in publication.content["divisions"]
-    }
-    return of_division.get(asked.division.code)
+def _own_place(session: Session, published: _List, asked: RoundDivision, account_id: int) -> int | None:
+    """Return where a person's attempt stands, from 0."""
+    own = select(Attempt.public_id).where(
+        Attempt.round_id == asked.round_id,
+        Attempt.account_id == account_id,
+        Attempt.division_id == asked.division_id,
+    )
+    places = (published.place_of(asked.division.code, attempt) for attempt in session.scalars(own).all())
+    return next((place for place in places if place is not None), None)
 
 
-def _rows(
-    session: Session, publication: Publication, asked: RoundDivision, first: int, end: int
-) -> list[Standing]:
+def _rows(session: Session, published: _List, division: str, first: int, end: int) -> list[Standing]:
     """Return some rows of a list, from 0, as standings that are no part of the session."""
-    lines = [
-        dict(zip(STANDINGS, line, strict=False))
-        for line in _list(session, publication).lines(asked.division.code, first, end)
-    ]
+    lines = [dict(zip(STANDINGS, line, strict=False)) for line in published.lines(division, first, end)]
     attempts = {
         attempt.public_id: attempt
         for attempt in session.scalars(
@@ -169,11 +174,11 @@ def _standing(line: Mapping[str, str], attempt: Attempt, position: int) -> Stand
     )
 
 
-def _list(session: Session, publication: Publication) -> _List:
+def _list(session: Session, publication: Publication) -> _List | None:
     """Return the version's list, from this process's memory after the first time: it never changes."""
     file = archives.find(session, publication.id, FILE)
     if file is None:
-        raise LookupError(f"version {publication.version} has no {FILE}")
+        return None
     known = _loaded.get((file.id, file.sha256))
     if known is None:
         known = _read(b"".join(archives.content(session, file.id)))

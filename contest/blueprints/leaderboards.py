@@ -329,13 +329,16 @@ def individuals(slug: str) -> ResponseReturnValue:
     board = _board(slug)
     if board is None or not board.is_public:
         return _nothing_to_show(slug, board)
-    published = (
-        board.in_force
-        if board.in_force and published_standings.is_kept(db.session(), board.in_force)
-        else None
+    shown = published_standings.shown(
+        db.session(),
+        board.asked,
+        board.in_force,
+        number=_page_number(),
+        size=PAGE_SIZE,
+        account_id=current_user.id if current_user.is_authenticated else None,
     )
-    page, below, own, truth = _people_as_published(board, published) if published else _people(board)
-    lines = _person_lines(board, [*page.rows, *([below] if below else [])])[: len(page.rows)]
+    page, own = shown.page, shown.own
+    lines = _person_lines(board, [*page.rows, *([shown.below] if shown.below else [])])[: len(page.rows)]
     return render_template(
         "leaderboards/individuals.html",
         contest=board.contest,
@@ -345,44 +348,11 @@ def individuals(slug: str) -> ResponseReturnValue:
         pinned=_person_lines(board, [own])[0] if own and not _is_in_sight(lines) else None,
         own_page=-(-(own.position or 1) // PAGE_SIZE) if own else None,
         full=sum(int(cell["count"]) for cell in board.asked.specification),
-        truth=_error(truth, board.is_percentage),
-        has_error=truth is not None,
-        is_as_published=published is not None,
+        truth=_error(shown.truth, board.is_percentage),
+        has_error=shown.truth is not None,
+        is_as_published=shown.is_as_published,
         here=_here,
     )
-
-
-def _people(board: Board) -> tuple[Page[Standing], Standing | None, Standing | None, int | None]:
-    """Return a page of people, the row below it, the viewer's own row, and what the prediction came to."""
-    session = db.session()
-    page = leaderboards.people_page(
-        session, board.round.id, board.asked.division_id, number=_page_number(), size=PAGE_SIZE
-    )
-    below = leaderboards.row_below(session, page.rows[-1]) if page.rows else None
-    return page, below, _own_row(board), board.asked.truth
-
-
-def _people_as_published(
-    board: Board, published: Publication
-) -> tuple[Page[Standing], Standing | None, Standing | None, int | None]:
-    """Return the same as the official version has it."""
-    session, asked = db.session(), board.asked
-    page = published_standings.people_page(session, published, asked, number=_page_number(), size=PAGE_SIZE)
-    below = published_standings.row_below(session, published, asked, page.rows[-1]) if page.rows else None
-    own = (
-        published_standings.own_standing(session, published, asked, current_user.id)
-        if current_user.is_authenticated
-        else None
-    )
-    return page, below, own, published_standings.truth(published, asked)
-
-
-def _own_row(board: Board) -> Standing | None:
-    """Return the viewer's own ranked row in this division."""
-    if not current_user.is_authenticated:
-        return None
-    own = leaderboards.own_standing(db.session(), board.round.id, current_user.id)
-    return own if own and own.position and own.division_id == board.asked.division_id else None
 
 
 def _person_lines(board: Board, rows: Sequence[Standing]) -> list[PersonLine]:
