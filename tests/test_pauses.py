@@ -374,3 +374,12 @@ def test_a_start_that_waited_for_a_pause_is_refused(live_app):
 
     assert isinstance(result[0], Conflict)
     assert "tạm dừng" in result[0].sentence
+
+
+def test_the_log_tells_what_was_before_a_pause_and_when_the_round_closed(round, staff):
+    pause(round, staff)
+    ended = resume(round, staff).until_at
+    pause(round, staff)
+    session = db.session()
+    events = session.scalars(select(AuditEvent).filter_by(action="round.pause").order_by(AuditEvent.id)).all()
+    assert [one.before for one in events] == [{"paused_until": None}, {"paused_until": ended.isoformat()}]

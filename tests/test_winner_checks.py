@@ -109,7 +109,8 @@ def test_a_number_cannot_be_found_by_trying(check):
 
     later = db_now(db.session()) + timedelta(hours=1, minutes=1)
     assert compare(check, now=later), "a wrong card is no reason to wait for ever"
-    events = db.session.scalars(select(AuditEvent).filter_by(action="winners.compare")).all()
+    query = select(AuditEvent).filter_by(action="winners.compare").order_by(AuditEvent.id)
+    events = db.session.scalars(query).all()
     assert [one.after for one in events] == [{"is_same": False}] * 5 + [{"is_same": True}]
 
 
@@ -117,7 +118,8 @@ def test_that_a_number_was_given_is_logged_without_it(check):
     give(check)
     give(check, "027190001299")
 
-    events = db.session.scalars(select(AuditEvent).filter_by(action="winners.give_number")).all()
+    query = select(AuditEvent).filter_by(action="winners.give_number").order_by(AuditEvent.id)
+    events = db.session.scalars(query).all()
 
     assert [one.actor_id for one in events] == [check.account_id] * 2
     assert events[0].before == {"given_at": None}
