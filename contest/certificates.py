@@ -95,7 +95,15 @@ def certify_taking_part(session: Session, account: Account, round_id: int, *, no
             "Giấy chứng nhận tham gia có sau khi công bố kết quả chính thức, cho người có kết quả."
         )
     said = Said("participation", account.id, standing.unit_id, standing.division_id, account.name)
-    _insert(session, publication, [said], now)
+    if _insert(session, publication, [said], now):
+        audit.record(
+            session,
+            "certificates.take_part",
+            f"round/{round_id}/person/{account.draw_id}",
+            now=now,
+            actor_id=account.id,
+            after={"version": publication.version},
+        )
     return session.scalars(
         select(Certificate).where(
             _holds(round_id), Certificate.kind == "participation", Certificate.account_id == account.id

@@ -111,7 +111,15 @@ def announce(session: Session, contest: Contest, *, now: datetime, actor_id: int
         raise Conflict("Cần lập ít nhất một vòng thi trước khi công bố.")
     contest.announced_at = now
     session.flush()
-    audit.record(session, "contest.announce", f"contest/{contest.id}", now=now, actor_id=actor_id)
+    audit.record(
+        session,
+        "contest.announce",
+        f"contest/{contest.id}",
+        now=now,
+        actor_id=actor_id,
+        before={"announced_at": None},
+        after={"announced_at": now.isoformat()},
+    )
 
 
 def _refuse_contest(settings: ContestSettings, present: ContestSettings | None = None) -> None:

@@ -245,7 +245,10 @@ def close_round(session: Session, round_id: int, *, now: datetime) -> bool:
         return False
     # Whoever came to work here in the meantime.
     unranked.exclude(session, round_id, now=now)
-    audit.record(session, "round.close", f"round/{round_id}", now=now)
+    after = {"closed_at": now.isoformat()}
+    audit.record(
+        session, "round.close", f"round/{round_id}", now=now, before={"closed_at": None}, after=after
+    )
     return True
 
 

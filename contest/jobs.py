@@ -48,8 +48,10 @@ RINGS_APART = 1.0
 # When even the second ring brought no worker, the sweeper scores by itself.
 PATIENCE_WITH_WORKERS = 6.0
 RINGING_IS_DUE = 2.0
-# A job does steps of tasks for so long, then rings again: it must end well before RQ's patience.
+# A job does steps of tasks for so long, then rings again: it must end well before LONGEST_JOB.
 TASK_SECONDS = 20.0
+# One step may wait minutes for its turn at a round and then write the bundle of a province.
+LONGEST_JOB = 15 * 60
 GIVEN_UP = "Công việc dừng lại vì một lỗi của hệ thống; bộ phận kỹ thuật xem được lỗi trong nhật ký máy chủ."
 
 
@@ -57,7 +59,7 @@ def score_waiting() -> int:
     """Score everything that waits, batch by batch; return how many attempts."""
     total, data_key = 0, current_app.config["CONTEST"].data_key
     try:
-        while count := scoring.score_batch(db.session(), data_key=data_key, now=db_now(db.session())):
+        while count := scoring.score_batch(db.session(), data_key=data_key):
             db.session.commit()
             total += count
     finally:
@@ -95,9 +97,13 @@ def do_tasks() -> int:
             if tasks.step(session, STEPS, now=db_now(session)) is None:
                 break
         except tasks.StepFailed as failure:
-            logger.exception("a step of a task failed", task=failure.task_id)
             session.rollback()
-            tasks.note_failure(session, failure.task_id, GIVEN_UP, now=db_now(session))
+            if tasks.is_others_turn(failure.__cause__):
+                logger.warning("a step of a task waited too long", task=failure.task_id)
+                tasks.put_off(session, failure.task_id, now=db_now(session))
+            else:
+                logger.exception("a step of a task failed", task=failure.task_id)
+                tasks.note_failure(session, failure.task_id, GIVEN_UP, now=db_now(session))
         session.commit()
         steps += 1
         score_waiting()
@@ -153,7 +159,7 @@ class Doorbell:
             self._rang_at[job] = time.monotonic()
         rung = self.breaker.call(
             lambda: self.queue.enqueue(
-                f"contest.jobs.{job}", result_ttl=0, failure_ttl=3600, ttl=600, job_timeout=120
+                f"contest.jobs.{job}", result_ttl=0, failure_ttl=3600, ttl=600, job_timeout=LONGEST_JOB
             )
         )
         self._was_heard[job] = rung is not None

@@ -5,11 +5,10 @@ it once. Compensation gives the attempts that were open then exactly the time th
 out of every duration it fell into. What was closed stays closed.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Select, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
@@ -112,20 +111,24 @@ def effect(session: Session, round: Round, interval: Interval) -> Effect:
 def of_round(session: Session, round: Round, *, now: datetime) -> list[Incident]:
     """Return the outages while a round lasted, and its pauses, the newest first."""
     return [
-        Incident(outage, fell, decision, decision is None and _is_asked(round, outage, fell))
-        for outage, decision in _while(session, round, now=now)
-        for fell in [effect(session, round, Interval(outage.from_at, outage.until_at))]
+        _incident(session, round, outage, decision)
+        for outage, decision in session.execute(_while(round, now=now))
     ]
 
 
 def undecided(session: Session, round: Round, *, now: datetime) -> list[Incident]:
     """Return the outages that a round has still to decide on, the oldest first."""
-    return [one for one in reversed(of_round(session, round, now=now)) if one.is_asked]
+    if not _may_decide(round):
+        return []
+    # The sweeper asks every second: what is decided is not counted again.
+    waiting = _while(round, now=now).where(OutageDecision.id.is_(None), Outage.how != "pause")
+    incidents = [_incident(session, round, outage, None) for outage, _ in session.execute(waiting)]
+    return [one for one in reversed(incidents) if one.is_asked]
 
 
-def _while(session: Session, round: Round, *, now: datetime) -> Sequence[Row[Outage, OutageDecision | None]]:
+def _while(round: Round, *, now: datetime) -> Select[Outage, OutageDecision | None]:
     is_decided = (OutageDecision.outage_id == Outage.id) & (OutageDecision.round_id == round.id)
-    return session.execute(
+    return (
         select(Outage, OutageDecision)
         .outerjoin(OutageDecision, is_decided)
         .where(
@@ -135,12 +138,21 @@ def _while(session: Session, round: Round, *, now: datetime) -> Sequence[Row[Out
         )
         .order_by(Outage.from_at.desc())
         .options(joinedload(Outage.noted_by), joinedload(OutageDecision.decided_by))
-    ).all()
+    )
+
+
+def _incident(session: Session, round: Round, outage: Outage, decision: OutageDecision | None) -> Incident:
+    fell = effect(session, round, Interval(outage.from_at, outage.until_at))
+    return Incident(outage, fell, decision, decision is None and _is_asked(round, outage, fell))
+
+
+def _may_decide(round: Round) -> bool:
+    return round.opened_at is not None and round.books_closed_at is None
 
 
 def _is_asked(round: Round, outage: Outage, fell: Effect) -> bool:
     """Tell whether a round must decide: people were hit, or could not come in time before the closing."""
-    if round.opened_at is None or round.books_closed_at is not None or outage.how == "pause":
+    if not _may_decide(round) or outage.how == "pause":
         return False
     return fell.attempts > 0 or outage.from_at < round.closes_at <= outage.until_at
 
@@ -177,7 +189,7 @@ def compensate(
     pieces = without(Interval(outage.from_at, outage.until_at), [Interval(*row) for row in known])
     fell, extended = 0, 0
     for piece in pieces:
-        changed = give_back(session, round.id, piece, now=now)
+        changed = give_back(session, round, piece)
         fell += changed[0]
         extended += changed[1]
     return record_decision(
@@ -264,8 +276,7 @@ WITH changed AS (
         duration_ms = CASE WHEN a.scored_at IS NOT NULL THEN
             greatest(0, (CAST(1000000 * extract(epoch FROM {_ENDED} - a.started_at) AS bigint)
                          - CAST(1000 AS bigint) * (a.outage_ms + {_LOST}))
-                        * r.duration_ms / (CAST(r.duration_ms + a.extra_ms AS bigint) * 1000)) END,
-        scored_at = CASE WHEN a.scored_at IS NOT NULL THEN :now END
+                        * r.duration_ms / (CAST(r.duration_ms + a.extra_ms AS bigint) * 1000)) END
     FROM rounds r
     WHERE r.id = a.round_id AND {_FELL_INTO} AND {_LOST} > 0
     RETURNING a.id, a.submitted_at, a.scored_at, a.number, r.attempts_allowed)
@@ -285,25 +296,24 @@ UPDATE standings s SET duration_ms = new.duration_ms FROM new WHERE s.id = new.i
 """)
 
 
-def give_back(
-    session: Session, round_id: int, piece: Interval, *, now: datetime, is_moving: bool = True
-) -> tuple[int, int]:
+def give_back(session: Session, round: Round, piece: Interval, *, is_moving: bool = True) -> tuple[int, int]:
     """Take a time out of what a round's attempts took; return how many it fell into, how many were open.
 
-    Unless told otherwise, open attempts get a later deadline by as much.
+    Unless told otherwise, open attempts get a later deadline by as much. The caller has taken its turn
+    at ranking.
     """
     changed = session.execute(
         _GIVE_BACK,
         {
-            "round": round_id,
+            "round": round.id,
             "from": piece.from_at,
             "until": piece.until_at,
             "moves": is_moving,
-            "now": now,
         },
     ).one()
     if changed.scored:
         session.execute(_FOLLOW, {"ids": changed.scored})
+        leaderboards.call_for_ranking(session, round)
     if changed.again:
         scoring.choose_counted(session, changed.again)
     return changed.fell, changed.still_open

@@ -7,7 +7,7 @@ over, it leaves the durations it fell into.
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, exists, select, text
+from sqlalchemy import DateTime, Select, exists, func, select, text
 from sqlalchemy.orm import Session
 
 from contest import audit, deadlines, leaderboards, outages
@@ -19,26 +19,25 @@ from contest.rules.outages import Interval
 SHORTEST, LONGEST = timedelta(minutes=1), timedelta(hours=24)
 MILLISECOND = timedelta(milliseconds=1)
 
-# Whoever had run out of time before the pause has none to get back.
-_CLOSE_OVERDUE = text("""
-UPDATE attempts SET submitted_at = deadline_at, how = 'deadline'
-WHERE round_id = :round AND submitted_at IS NULL AND voided_at IS NULL
-  AND deadline_at + grace_ms * interval '1 millisecond' <= :now
-""")
+# Whoever had run out of time before the pause has none to get back. The sweeper closes them in its time:
+# requests under way keep the margin that it leaves them.
 _MOVE = text("""
 UPDATE attempts
 SET compensation_ms = compensation_ms + :ms, deadline_at = deadline_at + :ms * interval '1 millisecond'
 WHERE round_id = :round AND submitted_at IS NULL AND voided_at IS NULL
+  AND deadline_at + grace_ms * interval '1 millisecond' > :begins
 RETURNING id
 """)
 
 
-def pause(
-    session: Session, round: Round, lasts: timedelta, *, reason: str, now: datetime, actor_id: int
-) -> Outage:
-    """Pause an open round for a while. Raises Conflict if it is not open, or paused already."""
+def pause(session: Session, round: Round, lasts: timedelta, *, reason: str, actor_id: int) -> Outage:
+    """Pause an open round for a while, from the moment on when nobody can start any more.
+
+    Raises Conflict if it is not open, or paused already.
+    """
     deadlines.hold_starts(session)
     deadlines.lock_round(session, round)
+    now = _moment(session)  # not before: who submitted while this waited has lost nothing
     if phase(round, now=now) is not Phase.OPEN:
         raise Conflict("Chỉ tạm dừng được vòng thi đang mở.")
     if round.paused_until is not None and now < round.paused_until:
@@ -47,7 +46,7 @@ def pause(
         raise Conflict("Bạn cần ghi lý do tạm dừng.")
     if not SHORTEST <= lasts <= LONGEST:
         raise Conflict("Tạm dừng được từ 1 phút đến 24 giờ.")
-    round.paused_until = now + lasts
+    before, round.paused_until = round.paused_until, now + lasts
     paused = Outage(
         round_id=round.id,
         from_at=now,
@@ -59,24 +58,25 @@ def pause(
     )
     session.add(paused)
     session.flush()
-    session.execute(_CLOSE_OVERDUE, {"round": round.id, "now": now})
-    moved = _move(session, round, lasts)
+    moved = _move(session, round, lasts, begins=now)
     audit.record(
         session,
         "round.pause",
         f"round/{round.id}",
         now=now,
         actor_id=actor_id,
+        before={"paused_until": before.isoformat() if before else None},
         after={"until": paused.until_at.isoformat(), "open_attempts": moved},
         reason=reason,
     )
     return paused
 
 
-def resume(session: Session, round: Round, *, now: datetime, actor_id: int) -> Outage:
+def resume(session: Session, round: Round, *, actor_id: int) -> Outage:
     """End a pause before its time. Raises Conflict if the round is not paused."""
     deadlines.hold_starts(session)
     deadlines.lock_round(session, round)
+    now = _moment(session)  # nobody could start before
     if round.paused_until is None or round.paused_until <= now:
         raise Conflict("Vòng thi không tạm dừng.")
     paused = session.scalars(
@@ -87,7 +87,8 @@ def resume(session: Session, round: Round, *, now: datetime, actor_id: int) -> O
     early = (planned - now) // MILLISECOND * MILLISECOND
     paused.until_at = round.paused_until = planned - early
     session.flush()
-    moved = _move(session, round, -early)
+    # The ones that were moved: by as much as lies between the beginning and what was planned as the end.
+    moved = _move(session, round, -early, begins=planned)
     audit.record(
         session,
         "round.resume",
@@ -100,9 +101,15 @@ def resume(session: Session, round: Round, *, now: datetime, actor_id: int) -> O
     return paused
 
 
-def _move(session: Session, round: Round, by: timedelta) -> int:
-    """Move the deadlines of all open attempts: nobody starts in a pause, so they are the same ones."""
-    return len(session.execute(_MOVE, {"round": round.id, "ms": by // MILLISECOND}).all())
+def _moment(session: Session) -> datetime:
+    """Return the statement's moment, once the locks are held: a caller's `now` lies before the wait."""
+    return session.execute(select(func.statement_timestamp(type_=DateTime(timezone=True)))).scalar_one()
+
+
+def _move(session: Session, round: Round, by: timedelta, *, begins: datetime) -> int:
+    """Move the deadlines that lie after a moment, grace included; nobody starts in a pause."""
+    moved = session.execute(_MOVE, {"round": round.id, "ms": by // MILLISECOND, "begins": begins})
+    return len(moved.all())
 
 
 def rounds_to_settle(session: Session, *, now: datetime) -> list[int]:
@@ -116,11 +123,12 @@ def settle(session: Session, round_id: int, *, now: datetime) -> int:
     """Take pauses that are over out of a round's durations, once; return how many pauses."""
     leaderboards.take_turn(session, round_id)
     deadlines.hold_starts(session)
-    deadlines.lock_round(session, session.get_one(Round, round_id))
+    round = session.get_one(Round, round_id)
+    deadlines.lock_round(session, round)
     over = session.scalars(_over(now).where(Outage.round_id == round_id).order_by(Outage.from_at)).all()
     for paused in over:
         fell, still_open = outages.give_back(
-            session, round_id, Interval(paused.from_at, paused.until_at), now=now, is_moving=False
+            session, round, Interval(paused.from_at, paused.until_at), is_moving=False
         )
         decision = OutageDecision(
             is_compensated=True, reason=paused.reason, attempts=fell, extended=still_open

@@ -125,6 +125,7 @@ POLICIES: dict[str, Policy] = {
     "admin_participant.show": _staff,
     "admin_participant.void": _organizer,
     "admin_participant.grant_resit": _organizer,
+    "admin_participant.revoke_resit": _organizer,
     "admin_participant.grant_extra": _organizer,
     "admin_extra_times.show": _staff,
     "admin_extra_times.grant": _organizer,

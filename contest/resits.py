@@ -23,6 +23,16 @@ FROM attempts a JOIN attempts mine ON mine.round_id = a.round_id AND mine.accoun
 WHERE a.id = :attempt ORDER BY mine.id FOR NO KEY UPDATE OF mine
 """)
 
+# What was started and not voided, and what may still be started in place of another voided attempt.
+_USED_UP = text("""
+SELECT r.attempts_allowed
+       <= (SELECT count(*) FROM attempts a
+           WHERE a.round_id = r.id AND a.account_id = :person AND a.voided_at IS NULL)
+        + (SELECT count(*) FROM resits s
+           WHERE s.round_id = r.id AND s.account_id = :person AND s.taken_id IS NULL AND s.closes_at > :now)
+FROM rounds r WHERE r.id = :round
+""")
+
 
 def find(session: Session, public_id: str) -> Attempt:
     """Return an attempt, whoever's it is. Raises NotThere."""
@@ -84,11 +94,40 @@ def void(
 def grant(session: Session, attempt: Attempt, closes_at: datetime, *, now: datetime, actor_id: int) -> Resit:
     """Let the person of a voided attempt start once more, until a closing of its own.
 
-    Raises Conflict unless it is voided, once, and the round is not closed for all.
+    Raises Conflict unless it is voided, once, and the round is not closed for all, or where the person
+    has no attempt left to take it with.
     """
     refuse_oneself(attempt.account_id, actor_id)
     round = _locked_round(session, attempt)
     return _grant(session, round, attempt, closes_at, now=now, actor_id=actor_id)
+
+
+def revoke(session: Session, attempt: Attempt, *, reason: str, now: datetime, actor_id: int) -> None:
+    """Take back a re-sit that nobody has taken; it can be granted again.
+
+    Raises Conflict without a reason, where there is none, or once it is taken.
+    """
+    if not reason:
+        raise Conflict("Bạn cần ghi lý do rút lượt thi lại.")
+    _locked_round(session, attempt)  # a start under way has taken it, or finds it gone
+    closes_at = session.scalar(
+        delete(Resit)
+        .where(Resit.voided_id == attempt.id, Resit.taken_id.is_(None))
+        .returning(Resit.closes_at)
+        .execution_options(synchronize_session="fetch")
+    )
+    if closes_at is None:
+        raise Conflict("Không có lượt thi lại nào chưa vào thi để rút.")
+    audit.record(
+        session,
+        "attempt.revoke_resit",
+        f"attempt/{attempt.public_id}",
+        now=now,
+        actor_id=actor_id,
+        before={"closes_at": closes_at.isoformat()},
+        after={"closes_at": None},
+        reason=reason,
+    )
 
 
 def _locked_round(session: Session, attempt: Attempt) -> Round:
@@ -112,6 +151,8 @@ def _grant(
         raise Conflict("Hạn thi lại phải sau bây giờ.")
     if session.scalar(select(Resit).filter_by(voided_id=attempt.id)) is not None:
         raise Conflict("Bài thi bị hủy này đã được cho thi lại.")
+    if session.scalar(_USED_UP, {"round": round.id, "person": attempt.account_id, "now": now}):
+        raise Conflict("Người này đã dùng hết số lượt của vòng, lượt thi lại đang chờ cũng kể là một lượt.")
     resit = Resit(
         round_id=round.id,
         account_id=attempt.account_id,

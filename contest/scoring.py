@@ -39,8 +39,10 @@ WHERE a.submitted_at IS NOT NULL AND a.scored_at IS NULL AND a.voided_at IS NULL
 ORDER BY a.submitted_at LIMIT :most FOR UPDATE OF a SKIP LOCKED
 """)
 
+# A moment read before this waited for its turn could lie before a ranking that saw nothing of it.
 _WRITE_SCORES = text("""
-UPDATE attempts a SET scored_at = :now, points = new.points, duration_ms = new.duration_ms,
+UPDATE attempts a SET scored_at = coalesce(CAST(:now AS timestamptz), statement_timestamp()),
+       points = new.points, duration_ms = new.duration_ms,
        receipt_digest = coalesce(a.receipt_digest, new.receipt_digest)
 FROM unnest(CAST(:ids AS bigint[]), CAST(:points AS integer[]), CAST(:durations AS integer[]),
             CAST(:digests AS text[]))
@@ -138,10 +140,11 @@ def corrections_of(session: Session, round_id: int) -> dict[str, rules.Correctio
     return {one.code: one.keys for one in corrections_in_force(session, round_id)}
 
 
-def score_batch(session: Session, *, data_key: str, now: datetime, most: int = BATCH) -> int:
+def score_batch(session: Session, *, data_key: str, now: datetime | None = None, most: int = BATCH) -> int:
     """Score up to `most` waiting attempts and update their people's standings; return how many it scored.
 
-    The first scoring also keeps the digest of the receipt, made with a key outside the database.
+    Without `now` they are scored at the moment it writes them, whatever it waited for. The first scoring
+    also keeps the digest of the receipt, made with a key outside the database.
     """
     rows = session.execute(_TAKE, {"most": most}).all()
     if not rows:

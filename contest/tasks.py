@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from contest.errors import NotThere
@@ -16,6 +18,11 @@ from contest.models import Task
 
 # A step: does a part of the work, moves `done` (and sets `total`), returns whether all is done.
 Step = Callable[[Session, Task, datetime], bool]
+WAITED_TOO_LONG = (
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.QueryCanceled,
+    psycopg.errors.DeadlockDetected,
+)
 # After so many failed steps in a row a task is given up.
 MOST_FAILURES = 3
 
@@ -88,6 +95,16 @@ def note_failure(session: Session, task_id: int, sentence: str, *, now: datetime
     )
     if failed is not None and failed >= MOST_FAILURES:
         session.execute(update(Task).where(Task.id == task_id).values(finished_at=now, error=sentence))
+
+
+def is_others_turn(error: BaseException | None) -> bool:
+    """Tell whether a step only waited too long for what others were at: that says nothing of the task."""
+    return isinstance(error, DBAPIError) and isinstance(error.orig, WAITED_TOO_LONG)
+
+
+def put_off(session: Session, task_id: int, *, now: datetime) -> None:
+    """Let a task wait for its next turn behind the others."""
+    session.execute(update(Task).where(Task.id == task_id).values(stepped_at=now))
 
 
 def find(session: Session, task_id: int) -> Task:

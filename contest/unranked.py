@@ -17,6 +17,9 @@ REASON = (
     "Theo thể lệ: thành viên Ban Tổ chức, người soạn, thẩm định, duyệt câu hỏi hoặc người được nêu tên trước."
 )
 
+# A role held at any time until the closing takes out by the rule alone, one that is granted while the round
+# is open too: whoever works for the organizers may have seen what nobody else has, and roles are granted by
+# the operator's command only, never on a page. The printed rules say so.
 # Named after the opening, a person is not taken out by this rule: that takes a reason and two people.
 # Who was taken out by it and let back in stays in.
 _EXCLUDE = text("""

@@ -5,20 +5,23 @@ The citizen number is asked for only here, on the winner's own page, and only it
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from contest import audit
+from contest import accounts, audit
 from contest.errors import BadInput, Conflict, NotThere
-from contest.models import Account, Publication, Round, WinnerCall, WinnerCheck
+from contest.models import AuditEvent, Publication, Round, WinnerCall, WinnerCheck
 from contest.models.winner_checks import CALL_OUTCOMES, WAYS_TO_VERIFY
 from contest.rules.citizen_numbers import doubts, normal_citizen_number
 from contest.security import citizen_tag
 
 # So long after the official publication the tags are of no more use.
 TAGS_KEPT = timedelta(days=90)
+# A slip of the pen, a wrong card: more than that is guessing.
+COMPARE, MOST_TRIES, TRIES_WITHIN = "winners.compare", 5, timedelta(hours=1)
 NO_NUMBER = "Số định danh cá nhân có đúng 12 chữ số, như trên thẻ căn cước."
 
 
@@ -95,10 +98,14 @@ def own_open(session: Session, account_id: int) -> Sequence[WinnerCheck]:
 def give_number(
     session: Session, check: WinnerCheck, typed: str, *, birth_date: date | None, data_key: str, now: datetime
 ) -> None:
-    """Keep the tag of the number that the winner typed. Raises BadInput, or Conflict once verified."""
+    """Keep the tag of the number that the winner typed. Raises BadInput, or Conflict once verified.
+
+    The log tells that one was given, not which.
+    """
     number = normal_citizen_number(typed)
     if number is None:
         raise BadInput(NO_NUMBER, {"number": NO_NUMBER})
+    before = check.number_given_at
     given = session.execute(
         update(WinnerCheck)
         .where(WinnerCheck.id == check.id, WinnerCheck.verified_at.is_(None))
@@ -112,6 +119,15 @@ def give_number(
     if given is None:
         raise Conflict("Việc xác minh đã xong; số định danh không đổi được nữa.")
     session.refresh(check)
+    _record(
+        session,
+        "winners.give_number",
+        check,
+        actor_id=check.account_id,
+        now=now,
+        before={"given_at": before.isoformat() if before else None},
+        after={"given_at": now.isoformat(), "doubts": len(check.number_doubts or [])},
+    )
 
 
 def namesakes(session: Session, checks: Collection[WinnerCheck]) -> Mapping[int, int]:
@@ -126,12 +142,41 @@ def namesakes(session: Session, checks: Collection[WinnerCheck]) -> Mapping[int,
     return {check.id: accounts[check.number_tag] - 1 for check in checks if check.number_tag in accounts}
 
 
-def is_the_number(check: WinnerCheck, typed: str, *, data_key: str) -> bool:
-    """Tell whether the number on the card in hand is the one that the winner gave. Raises BadInput."""
+def compare(
+    session: Session, check: WinnerCheck, typed: str, *, data_key: str, actor_id: int, now: datetime
+) -> bool:
+    """Tell whether the number on the card in hand is the one that the winner gave; that is logged.
+
+    The check is locked. Raises Conflict where there is none to compare with, or after some tries in an
+    hour: nobody finds a number by trying. Raises BadInput.
+    """
+    if check.number_tag is None:
+        raise Conflict("Người này chưa ghi số định danh ở trang của mình, hoặc mã đối chiếu đã được xóa.")
     number = normal_citizen_number(typed)
     if number is None:
         raise BadInput(NO_NUMBER, {"number": NO_NUMBER})
-    return check.number_tag == citizen_tag(data_key, number)
+    tries = session.scalar(
+        select(func.count()).where(
+            AuditEvent.subject == _subject(check),
+            AuditEvent.action == COMPARE,
+            AuditEvent.at > now - TRIES_WITHIN,
+        )
+    )
+    if (tries or 0) >= MOST_TRIES:
+        raise Conflict(
+            f"Đã đối chiếu {MOST_TRIES} lần trong một giờ qua. Bạn hãy xem lại số trên thẻ rồi thử lại sau."
+        )
+    is_same = check.number_tag == citizen_tag(data_key, number)
+    _record(session, COMPARE, check, actor_id=actor_id, now=now, after={"is_same": is_same})
+    return is_same
+
+
+def see_phone(session: Session, check: WinnerCheck, *, data_key: str, actor_id: int, now: datetime) -> str:
+    """Return the winner's phone number for whoever is going to call; that it was seen is logged."""
+    _record(
+        session, "winners.see_phone", check, actor_id=actor_id, now=now, after={"calls": len(check.calls)}
+    )
+    return accounts.login_of(check.account, data_key=data_key)
 
 
 def note_call(
@@ -179,15 +224,18 @@ def forget_numbers(session: Session, *, now: datetime) -> int:
 
 
 def _record(
-    session: Session, action: str, check: WinnerCheck, *, actor_id: int, now: datetime, after: dict[str, str]
+    session: Session,
+    action: str,
+    check: WinnerCheck,
+    *,
+    actor_id: int,
+    now: datetime,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any],
 ) -> None:
     session.flush()
-    account = session.get_one(Account, check.account_id)
-    audit.record(
-        session,
-        action,
-        f"round/{check.round_id}/person/{account.draw_id}",
-        now=now,
-        actor_id=actor_id,
-        after=dict(after),
-    )
+    audit.record(session, action, _subject(check), now=now, actor_id=actor_id, before=before, after=after)
+
+
+def _subject(check: WinnerCheck) -> str:
+    return f"round/{check.round_id}/person/{check.account.draw_id}"

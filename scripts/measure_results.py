@@ -122,7 +122,7 @@ def fill(wanted: int) -> tuple[Round, dict[str, Any]]:
     sit(round, division.id)
     figures: dict[str, Any] = {"attempts": wanted}
     began = time.monotonic()
-    while scoring.score_batch(session, data_key=builders.data_key(), now=db_now(session)):
+    while scoring.score_batch(session, data_key=builders.data_key()):
         session.commit()
     figures["scoring_seconds"] = round_to(time.monotonic() - began)
     round.closes_at = db_now(session)

@@ -384,7 +384,7 @@ def finish_attempt(
 
 def score_one_batch() -> int:
     """Score a batch of what waits, without a commit; return how many."""
-    return scoring.score_batch(db.session(), data_key=data_key(), now=db_now(db.session()))
+    return scoring.score_batch(db.session(), data_key=data_key())
 
 
 def score_all() -> None:

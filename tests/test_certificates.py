@@ -228,6 +228,8 @@ def test_whoever_has_a_result_gets_a_certificate_of_taking_part_once(round):
     first = take_part(round, "Lê Chi")
 
     assert take_part(round, "Lê Chi").code == first.code
+    event = db.session.scalars(select(AuditEvent).filter_by(action="certificates.take_part")).one()
+    assert (event.actor_id, event.after) == (first.account_id, {"version": 1})
     assert certificates.rounds_to_certify(db.session(), first.account_id) == []
     assert [
         one.id for one in certificates.rounds_to_certify(db.session(), person_of(round, "Trần Văn Bình").id)

@@ -10,7 +10,7 @@ from contest import contest_settings, contests, registrations
 from contest.clock import db_now
 from contest.errors import BadInput, Conflict, NotThere
 from contest.extensions import db
-from contest.models import Contest, Division, Unit
+from contest.models import AuditEvent, Contest, Division, Unit
 from contest.rules.configuration import ContestDivision, ContestSettings
 from contest.saved_changes import ChangedMeanwhile
 from tests import builders
@@ -89,6 +89,11 @@ def test_announced_it_is_what_the_site_shows(organizer):
     contest_settings.announce(db.session(), made, now=db_now(db.session()), actor_id=organizer.id)
 
     assert contests.current_contest(db.session()) == made
+    event = db.session.scalars(select(AuditEvent).filter_by(action="contest.announce")).one()
+    assert (event.before, event.after) == (
+        {"announced_at": None},
+        {"announced_at": made.announced_at.isoformat()},
+    )
     with pytest.raises(Conflict, match="đã được công bố"):
         contest_settings.announce(db.session(), made, now=db_now(db.session()), actor_id=organizer.id)
 

@@ -171,6 +171,8 @@ def test_the_seed_stays_sealed_until_the_round_is_closed(round):
     closed = builders.close(round, with_books=False)
 
     assert len(contests.revealed_seed(closed, data_key=builders.data_key())) == 32
+    event = db.session.scalars(select(AuditEvent).filter_by(action="round.close")).one()
+    assert (event.before, event.after) == ({"closed_at": None}, {"closed_at": closed.closed_at.isoformat()})
 
 
 def test_ending_a_round_lets_whoever_sits_keep_their_time(contest, round):

@@ -136,7 +136,7 @@ def test_scoring_and_ranking_do_not_wait_for_each_other_in_a_circle(live_app, co
     workers = [
         in_thread(
             live_app,
-            lambda own: scoring.score_batch(own, data_key=builders.data_key(), now=db_now(own)),
+            lambda own: scoring.score_batch(own, data_key=builders.data_key()),
             failures,
         ),
     ]

@@ -379,7 +379,7 @@ def test_a_scoring_under_way_is_waited_for(live_app, live_round):
         person(live_round), live_round, ago=20 * MINUTE, took=10 * MINUTE, is_scored=False
     )
     act = compensation(live_round, outage(17, 13), staff)
-    scoring.score_batch(db.session(), data_key=builders.data_key(), now=db_now(db.session()))
+    scoring.score_batch(db.session(), data_key=builders.data_key())
     thread, _ = builders.in_thread(live_app, act)
     builders.wait_until_somebody_waits()
     db.session.commit()
@@ -439,3 +439,37 @@ def test_a_closed_round_has_nothing_open_when_an_outage_is_decided_late(round, s
     decision = compensate(round, which, staff)
 
     assert (decision.attempts, decision.extended) == (1, 0)
+
+
+def test_a_compensation_that_waited_long_is_ranked(round, staff):
+    slow, quick = person(round), person(round)
+    builders.finish_attempt(slow, round, took=6 * MINUTE)
+    builders.finish_attempt(quick, round, took=5 * MINUTE, ago=50 * MINUTE)
+    jobs.rank_what_changed()
+    which = outage(59, 57)
+    session = db.session()
+    session.execute(update(Attempt).values(scored_at=Attempt.scored_at - 10 * MINUTE))
+
+    asked_at = db_now(session) - timedelta(seconds=90)
+    outages.compensate(session, round, which, reason="x", now=asked_at, actor_id=staff.id)
+    session.commit()
+    jobs.rank_what_changed()
+
+    session.expire_all()
+    ranks = {row.account_id: row.rank for row in session.scalars(select(Standing))}
+    assert ranks == {slow.id: 1, quick.id: 2}
+
+
+def test_what_is_decided_is_not_counted_again_each_second(session, staff, statements):
+    round = builders.open_now(builders.make_round(builders.make_contest(), opens_in=timedelta(hours=-20)))
+    builders.finish_attempt(person(round), round)
+    for hour in range(1, 11):
+        which = outage(60 * hour + 10, 60 * hour)
+        outages.leave(session, round, which, reason="x", now=db_now(session), actor_id=staff.id)
+    session.commit()
+    round = find_round(session, round.id)
+
+    with statements() as noted:
+        assert outages.undecided(session, round, now=db_now(session)) == []
+
+    assert len(noted) <= 3

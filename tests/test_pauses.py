@@ -3,13 +3,16 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from contest import attempts, contests, deadlines, jobs, outages, pauses
+from contest.attempts import Outcome
 from contest.clock import db_now
+from contest.contests import find_round
 from contest.errors import Conflict
 from contest.extensions import db
 from contest.models import Attempt, AuditEvent, Outage, OutageDecision, Round
+from contest.rules.sheets import Sheet
 from contest.rules.timing import deadline, duration_ms
 from contest.security import token_hash
 from tests import builders
@@ -33,7 +36,7 @@ def person(round):
 
 def pause(round, staff, lasts=30 * MINUTE, reason="Sự cố đường truyền"):
     session = db.session()
-    made = pauses.pause(session, round, lasts, reason=reason, now=db_now(session), actor_id=staff.id)
+    made = pauses.pause(session, round, lasts, reason=reason, actor_id=staff.id)
     session.commit()
     session.expire_all()
     return made
@@ -41,7 +44,7 @@ def pause(round, staff, lasts=30 * MINUTE, reason="Sự cố đường truyền"
 
 def resume(round, staff):
     session = db.session()
-    ended = pauses.resume(session, round, now=db_now(session), actor_id=staff.id)
+    ended = pauses.resume(session, round, actor_id=staff.id)
     session.commit()
     session.expire_all()
     return ended
@@ -131,11 +134,59 @@ def test_once_over_a_pause_leaves_the_durations(round, staff):
 
 def test_who_had_run_out_of_time_before_does_not_come_back(round, staff):
     over = builders.start(person(round), round, ago=timedelta(minutes=15, seconds=11))
+    old = over.deadline_at
 
     pause(round, staff)
+    assert (over.deadline_at, over.compensation_ms) == (old, 0)
 
-    assert (over.how, over.submitted_at) == ("deadline", over.deadline_at)
-    assert over.compensation_ms == 0
+    resume(round, staff)
+    assert (over.deadline_at, over.compensation_ms) == (old, 0)
+    pause(round, staff)
+    db.session.execute(update(Attempt).values(deadline_at=old - MINUTE))
+    assert deadlines.close_overdue(db.session()) == 1
+
+
+def test_a_pause_leaves_requests_under_way_their_time(round, staff):
+    late = builders.start(person(round), round, ago=timedelta(minutes=15, seconds=11.5))
+    token = token_hash(builders.token_of(late.account))
+    pause(round, staff)
+
+    sheet = Sheet(1, 0, "e", late.paper_shape, {"1": ["a"]}, None)
+    saved = attempts.save(db.session.connection(), token, late.public_id, sheet, waited=3)
+
+    assert saved.outcome is Outcome.STORED, "its body was there within the grace"
+
+
+def test_a_pause_takes_nothing_from_who_submitted_while_it_waited(live_app):
+    round = builders.open_now(builders.make_round(builders.make_contest()))
+    someone, staff = person(round), builders.make_staff()
+    attempt = builders.start(someone, round, ago=5 * MINUTE)
+    round_id, staff_id = round.id, staff.id
+    token, public_id = token_hash(builders.token_of(someone)), attempt.public_id
+    other = db.engine.connect()
+    other.execute(text("SELECT FROM rounds WHERE id = :round FOR UPDATE"), {"round": round_id})
+
+    def act():
+        session = db.session()
+        made = pauses.pause(session, find_round(session, round_id), MINUTE, reason="x", actor_id=staff_id)
+        session.commit()
+        return made.from_at
+
+    thread, result = builders.in_thread(live_app, act)
+    builders.wait_until_somebody_waits()
+    with db.engine.begin() as connection:
+        attempts.submit(connection, token, public_id)
+    other.rollback()
+    other.close()
+    thread.join()
+
+    db.session.expire_all()
+    assert attempt.submitted_at < result[0]
+    builders.score_all()
+    session = db.session()
+    pauses.settle(session, round_id, now=db_now(session) + 3 * MINUTE)
+    session.refresh(attempt)
+    assert attempt.outage_ms == 0
 
 
 def test_an_outage_within_a_pause_is_not_given_back_twice(round, staff):
@@ -315,7 +366,7 @@ def test_a_start_that_waited_for_a_pause_is_refused(live_app):
             return attempts.start(connection, token, round_id, data_key=data_key)
 
     session = db.session()
-    pauses.pause(session, round, 30 * MINUTE, reason="x", now=db_now(session), actor_id=staff.id)
+    pauses.pause(session, round, 30 * MINUTE, reason="x", actor_id=staff.id)
     thread, result = builders.in_thread(live_app, start)
     builders.wait_until_somebody_waits()
     session.commit()
@@ -323,3 +374,12 @@ def test_a_start_that_waited_for_a_pause_is_refused(live_app):
 
     assert isinstance(result[0], Conflict)
     assert "tạm dừng" in result[0].sentence
+
+
+def test_the_log_tells_what_was_before_a_pause_and_when_the_round_closed(round, staff):
+    pause(round, staff)
+    ended = resume(round, staff).until_at
+    pause(round, staff)
+    session = db.session()
+    events = session.scalars(select(AuditEvent).filter_by(action="round.pause").order_by(AuditEvent.id)).all()
+    assert [one.before for one in events] == [{"paused_until": None}, {"paused_until": ended.isoformat()}]

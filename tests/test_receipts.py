@@ -8,7 +8,6 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from contest import deadlines, papers, scoring
-from contest.clock import db_now
 from contest.extensions import db
 from contest.receipts import receipt_facts
 from contest.security import plain_receipt_code, receipt_digest
@@ -53,7 +52,7 @@ def test_scoring_anew_keeps_the_first_digest(attempt):
         text("UPDATE attempts SET responses = '{}', scored_at = NULL, points = NULL, duration_ms = NULL")
     )
     db.session.commit()
-    assert scoring.score_batch(db.session(), data_key=builders.data_key(), now=db_now(db.session())) == 1
+    assert scoring.score_batch(db.session(), data_key=builders.data_key()) == 1
     db.session.refresh(attempt)
     assert attempt.points == 0
     assert attempt.receipt_digest == first != digest_of(attempt)

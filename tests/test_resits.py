@@ -294,7 +294,7 @@ def test_a_void_waits_for_the_scoring_under_way(live_app):
     person, staff = builders.make_person(round.contest), builders.make_staff()
     attempt = builders.finish_attempt(person, round, is_scored=False)
     act = voiding(attempt, staff)
-    scoring.score_batch(db.session(), data_key=builders.data_key(), now=db_now(db.session()))
+    scoring.score_batch(db.session(), data_key=builders.data_key())
     thread, result = builders.in_thread(live_app, act)
     builders.wait_until_somebody_waits()
     db.session.commit()
@@ -310,7 +310,7 @@ def test_a_void_waits_for_the_scoring_of_the_persons_other_attempt(live_app):
     first = builders.finish_attempt(person, round, ago=timedelta(minutes=50))
     second = builders.finish_attempt(person, round, right=1, ago=timedelta(minutes=30), is_scored=False)
     act = voiding(first, staff)
-    scoring.score_batch(db.session(), data_key=builders.data_key(), now=db_now(db.session()))
+    scoring.score_batch(db.session(), data_key=builders.data_key())
     thread, result = builders.in_thread(live_app, act)
     builders.wait_until_somebody_waits()
     db.session.commit()
@@ -329,12 +329,88 @@ def test_a_scoring_passes_over_what_is_being_voided(live_app):
     resits.void(session, attempt, reason="x", resit_until=None, now=now, actor_id=staff.id)
 
     def score():
-        return scoring.score_batch(db.session(), data_key=builders.data_key(), now=now)
+        return scoring.score_batch(db.session(), data_key=builders.data_key())
 
     thread, result = builders.in_thread(live_app, score)
     thread.join()
     session.commit()
 
     assert result == [0]
-    assert scoring.score_batch(session, data_key=builders.data_key(), now=now) == 0
+    assert scoring.score_batch(session, data_key=builders.data_key()) == 0
     assert standing_of(person) is None
+
+
+def test_a_resit_that_cannot_be_taken_is_not_granted(round, person, staff):
+    first = builders.finish_attempt(person, round)
+    void(first, staff)
+    builders.finish_attempt(person, round, ago=30 * MINUTE)
+    now = db_now(db.session())
+
+    with pytest.raises(Conflict, match="hết số lượt"):
+        resits.grant(db.session(), first, now + MINUTE, now=now, actor_id=staff.id)
+
+
+def test_a_resit_that_waits_is_one_of_the_attempts(session):
+    round = builders.open_now(builders.make_round(builders.make_contest(), attempts_allowed=2))
+    person, staff = builders.make_person(round.contest), builders.make_staff()
+    first, second = [builders.finish_attempt(person, round, ago=ago * MINUTE) for ago in (50, 30)]
+    void(first, staff, resit_in=MINUTE)
+    void(second, staff, resit_in=MINUTE)
+    builders.finish_attempt(person, round, ago=5 * MINUTE)
+    third = builders.start(person, round)
+    void(third, staff)
+
+    resits.grant(session, third, db_now(session) + MINUTE, now=db_now(session), actor_id=staff.id)
+
+    assert session.scalars(select(Resit.taken_id).order_by(Resit.id)).all()[-1] is None
+
+
+def test_a_resit_not_yet_taken_is_taken_back_and_the_round_closes(round, person, staff):
+    attempt = builders.finish_attempt(person, round)
+    void(attempt, staff, resit_in=timedelta(days=3))
+    end(round)
+    session = db.session()
+    assert not contests.close_round(session, round.id, now=db_now(session))
+
+    resits.revoke(session, attempt, reason="Cho nhầm người", now=db_now(session), actor_id=staff.id)
+    session.commit()
+
+    event = session.scalars(select(AuditEvent).filter_by(action="attempt.revoke_resit")).one()
+    assert event.before["closes_at"]
+    assert event.reason == "Cho nhầm người"
+    assert resits.to_take(session, person.id, round.contest_id, now=db_now(session)) == {}
+    assert contests.close_round(session, round.id, now=db_now(session))
+
+
+def test_what_is_taken_or_was_never_granted_is_not_taken_back(round, person, staff):
+    attempt, session = builders.finish_attempt(person, round), db.session()
+
+    def revoke(reason="x"):
+        resits.revoke(session, attempt, reason=reason, now=db_now(session), actor_id=staff.id)
+
+    with pytest.raises(Conflict, match="lý do"):
+        revoke(reason="")
+    with pytest.raises(Conflict, match="Không có lượt thi lại"):
+        revoke()
+    session.rollback()
+    void(attempt, staff, resit_in=MINUTE)
+    builders.start(person, round)
+    with pytest.raises(Conflict, match="Không có lượt thi lại"):
+        revoke()
+
+
+def test_an_organizer_takes_a_resit_back_on_the_persons_page(app, client, round, person, staff):
+    attempt = builders.finish_attempt(person, round)
+    void(attempt, staff, resit_in=timedelta(hours=1))
+    public_id = attempt.public_id
+    builders.sign_in(client, staff)
+    address = f"/admin/attempts/{public_id}/resit/revocation"
+    data = {"csrf_token": builders.csrf(client), "reason": "Cho nhầm"}
+
+    done = client.post(address, data=data)
+
+    assert done.status_code == 303
+    page = client.get(done.location).text
+    assert "Đã rút lượt thi lại." in page
+    assert address not in page
+    assert client.post(address, data=data).status_code == 409

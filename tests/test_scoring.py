@@ -46,14 +46,14 @@ def test_an_open_or_voided_attempt_is_not_scored(contest, round):
     voided.voided_at, voided.void_reason = db_now(db.session()), "Mất điện"
     db.session.commit()
 
-    assert scoring.score_batch(db.session(), data_key=builders.data_key(), now=db_now(db.session())) == 0
+    assert scoring.score_batch(db.session(), data_key=builders.data_key()) == 0
 
 
 def test_scoring_twice_changes_nothing(contest, round):
     attempt = builders.finish_attempt(builders.make_person(contest), round)
     before = (attempt.points, attempt.scored_at)
 
-    assert scoring.score_batch(db.session(), data_key=builders.data_key(), now=db_now(db.session())) == 0
+    assert scoring.score_batch(db.session(), data_key=builders.data_key()) == 0
     db.session.refresh(attempt)
     assert (attempt.points, attempt.scored_at) == before
 
@@ -116,9 +116,7 @@ def test_two_workers_at_once_score_each_attempt_once_and_choose_the_best(live_ap
     def work():
         with live_app.app_context():
             barrier.wait()
-            while count := scoring.score_batch(
-                db.session(), data_key=builders.data_key(), now=db_now(db.session()), most=5
-            ):
+            while count := scoring.score_batch(db.session(), data_key=builders.data_key(), most=5):
                 db.session.commit()
                 counts.append(count)
             db.session.remove()

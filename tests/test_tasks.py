@@ -2,7 +2,9 @@
 
 import threading
 
+import psycopg
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from contest import jobs, tasks
 from contest.clock import db_now
@@ -63,6 +65,25 @@ def test_what_a_failed_step_did_is_undone_and_after_three_the_task_is_given_up(a
     task = seen(task_id)
     assert (task.done, task.failures, task.error) == (0, 3, jobs.GIVEN_UP)
     assert seen(other_id).done == 3
+
+
+@pytest.mark.parametrize("error", [psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled])
+def test_a_step_that_waited_too_long_for_others_is_tried_again_and_again(app, steps, error):
+    tries = []
+
+    def wait(session, task, now):
+        tries.append(task.id)
+        if len(tries) <= tasks.MOST_FAILURES + 1:
+            raise OperationalError("SELECT", {}, error("canceled"))
+        return True
+
+    steps["wait"] = wait
+    task_id = add("wait")
+
+    jobs.do_tasks()
+
+    assert (seen(task_id).finished_at is not None, seen(task_id).error) == (True, None)
+    assert len(tries) == tasks.MOST_FAILURES + 2
 
 
 def test_two_long_tasks_take_turns(app, steps):

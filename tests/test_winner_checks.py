@@ -50,6 +50,17 @@ def give(check, typed=NUMBER):
     )
 
 
+def compare(check, typed=NUMBER, *, now=None):
+    return winner_checks.compare(
+        db.session(),
+        check,
+        typed,
+        data_key=builders.data_key(),
+        actor_id=check.opened_by_id,
+        now=now or db_now(db.session()),
+    )
+
+
 @pytest.mark.parametrize(
     ("typed", "number"),
     [("027190001234", NUMBER), (" 0271 9000 1234 ", NUMBER), ("027.190.001-234", NUMBER)]
@@ -80,11 +91,41 @@ def test_only_a_tag_of_the_number_is_kept(check):
     stored = db.session.execute(text("SELECT winner_checks::text FROM winner_checks")).scalar_one()
     assert NUMBER not in stored
     assert check.number_doubts == []
-    key = builders.data_key()
-    assert winner_checks.is_the_number(check, "0271 9000 1234", data_key=key)
-    assert not winner_checks.is_the_number(check, "027190001235", data_key=key)
+    assert compare(check, "0271 9000 1234")
+    assert not compare(check, "027190001235")
     with pytest.raises(BadInput):
-        winner_checks.is_the_number(check, "27190001234", data_key=key)
+        compare(check, "27190001234")
+
+
+def test_a_number_cannot_be_found_by_trying(check):
+    with pytest.raises(Conflict, match="chưa ghi số"):
+        compare(check)
+    give(check)
+    for last in range(winner_checks.MOST_TRIES):
+        compare(check, f"02719000999{last}")
+
+    with pytest.raises(Conflict, match="5 lần trong một giờ"):
+        compare(check)
+
+    later = db_now(db.session()) + timedelta(hours=1, minutes=1)
+    assert compare(check, now=later), "a wrong card is no reason to wait for ever"
+    query = select(AuditEvent).filter_by(action="winners.compare").order_by(AuditEvent.id)
+    events = db.session.scalars(query).all()
+    assert [one.after for one in events] == [{"is_same": False}] * 5 + [{"is_same": True}]
+
+
+def test_that_a_number_was_given_is_logged_without_it(check):
+    give(check)
+    give(check, "027190001299")
+
+    query = select(AuditEvent).filter_by(action="winners.give_number").order_by(AuditEvent.id)
+    events = db.session.scalars(query).all()
+
+    assert [one.actor_id for one in events] == [check.account_id] * 2
+    assert events[0].before == {"given_at": None}
+    assert events[1].before == {"given_at": events[0].after["given_at"]}
+    assert events[0].after["doubts"] == 0
+    assert not any("0271" in str([one.before, one.after, one.reason]) for one in events)
 
 
 def test_two_accounts_with_one_number_are_told(check, round):
@@ -169,7 +210,10 @@ def test_an_organizer_opens_calls_compares_and_signs(app, round):
     actions = db.session.scalars(select(AuditEvent.action).order_by(AuditEvent.id)).all()
     assert [one for one in actions if one.startswith("winners.")] == [
         "winners.check",
+        "winners.give_number",
         "winners.see_phone",
+        "winners.compare",
+        "winners.compare",
         "winners.call",
         "winners.verify",
     ]

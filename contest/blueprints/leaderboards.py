@@ -11,7 +11,17 @@ from flask_login import current_user
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from contest import accounts, archives, complaints, contests, leaderboards, publishing, registrations, scoring
+from contest import (
+    accounts,
+    archives,
+    complaints,
+    contests,
+    leaderboards,
+    published_standings,
+    publishing,
+    registrations,
+    scoring,
+)
 from contest import units as unit_lists
 from contest.clock import db_now
 from contest.contests import Phase
@@ -62,6 +72,8 @@ class Board:
     is_public: bool
     # What the public is told of the round's items, once it is closed.
     corrections: Sequence[Correction]
+    # The official version that holds, where something was changed since.
+    in_force: Publication | None
 
     @property
     def is_provisional(self) -> bool:
@@ -111,7 +123,8 @@ def _board(slug: str) -> Board | None:
     is_public = leaderboards.is_public(round, now=now)
     corrections = scoring.corrections_in_force(db.session(), round.id) if round.closed_at else ()
     phase = contests.phase(round, now=now)
-    return Board(contest, round, phase, asked, all_asked, left_out, entry, is_public, corrections)
+    in_force = published_standings.in_force(db.session(), round)
+    return Board(contest, round, phase, asked, all_asked, left_out, entry, is_public, corrections, in_force)
 
 
 def _asked_round(contest: Contest) -> Round | None:
@@ -310,13 +323,16 @@ def individuals(slug: str) -> ResponseReturnValue:
     board = _board(slug)
     if board is None or not board.is_public:
         return _nothing_to_show(slug, board)
-    session = db.session()
-    page = leaderboards.people_page(
-        session, board.round.id, board.asked.division_id, number=_page_number(), size=PAGE_SIZE
+    shown = published_standings.shown(
+        db.session(),
+        board.asked,
+        board.in_force,
+        number=_page_number(),
+        size=PAGE_SIZE,
+        account_id=current_user.id if current_user.is_authenticated else None,
     )
-    below = leaderboards.row_below(session, page.rows[-1]) if page.rows else None
-    own = _own_row(board)
-    lines = _person_lines(board, [*page.rows, *([below] if below else [])])[: len(page.rows)]
+    page, own = shown.page, shown.own
+    lines = _person_lines(board, [*page.rows, *([shown.below] if shown.below else [])])[: len(page.rows)]
     return render_template(
         "leaderboards/individuals.html",
         contest=board.contest,
@@ -326,18 +342,11 @@ def individuals(slug: str) -> ResponseReturnValue:
         pinned=_person_lines(board, [own])[0] if own and not _is_in_sight(lines) else None,
         own_page=-(-(own.position or 1) // PAGE_SIZE) if own else None,
         full=sum(int(cell["count"]) for cell in board.asked.specification),
-        truth=_error(board.asked.truth, board.is_percentage),
-        has_error=board.asked.truth is not None,
+        truth=_error(shown.truth, board.is_percentage),
+        has_error=shown.truth is not None,
+        is_as_published=shown.is_as_published,
         here=_here,
     )
-
-
-def _own_row(board: Board) -> Standing | None:
-    """Return the viewer's own ranked row in this division."""
-    if not current_user.is_authenticated:
-        return None
-    own = leaderboards.own_standing(db.session(), board.round.id, current_user.id)
-    return own if own and own.position and own.division_id == board.asked.division_id else None
 
 
 def _person_lines(board: Board, rows: Sequence[Standing]) -> list[PersonLine]:

@@ -102,9 +102,10 @@ def _general(contest: ContestSettings, groups: Mapping[str, str]) -> tuple[Artic
             "Trường hợp không xếp hạng",
             (
                 Clause(
-                    "Thành viên Ban Tổ chức, người soạn, thẩm định, duyệt câu hỏi của vòng thi và những "
-                    "người "
-                    "Ban Tổ chức nêu tên trước được dự thi nhưng không được xếp hạng, không được xét giải."
+                    "Thành viên Ban Tổ chức, kể cả người chỉ làm việc cho Ban Tổ chức trong một phần thời "
+                    "gian vòng thi, người soạn, thẩm định, duyệt câu hỏi của vòng thi và những người Ban Tổ "
+                    "chức nêu tên trước được dự thi nhưng không được xếp hạng, không được xét giải. Hệ thống "
+                    "tự áp dụng quy định này, không cần hai người quyết định."
                 ),
                 Clause(
                     "Người thuộc một trong các trường hợp sau bị loại khỏi bảng xếp hạng:",

@@ -109,7 +109,6 @@ def pause(round_id: int) -> ResponseReturnValue:
         contests.find_round(session, round_id),
         timedelta(minutes=int(minutes)),
         reason=_reason(),
-        now=db_now(session),
         actor_id=current_user.id,
     )
     db.session.commit()
@@ -123,7 +122,7 @@ def resume(round_id: int) -> ResponseReturnValue:
     """End a pause before its time."""
     session = db.session()
     round = contests.find_round(session, round_id)
-    pauses.resume(session, round, now=db_now(session), actor_id=current_user.id)
+    pauses.resume(session, round, actor_id=current_user.id)
     db.session.commit()
     return _done(round_id, "Vòng thi tiếp tục. Người đang làm bài được cộng đúng thời gian đã tạm dừng.")
 

@@ -75,6 +75,16 @@ def grant_resit(public_id: str) -> ResponseReturnValue:
     return _done(attempt, "Đã cho thi lại. Người dự thi thấy nút vào thi ở Trang cá nhân.")
 
 
+@bp.post("/attempts/<public_id>/resit/revocation")
+def revoke_resit(public_id: str) -> ResponseReturnValue:
+    """Take back a re-sit that is not taken yet."""
+    session = db.session()
+    attempt = resits.find(session, public_id)
+    resits.revoke(session, attempt, reason=_reason(), now=db_now(session), actor_id=current_user.id)
+    db.session.commit()
+    return _done(attempt, "Đã rút lượt thi lại.")
+
+
 @bp.post(f"{PERSON}/extra-times")
 def grant_extra(registration_id: int) -> ResponseReturnValue:
     """Grant the person extra time, in one round or in all."""

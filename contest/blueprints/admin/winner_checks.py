@@ -5,9 +5,8 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from werkzeug import Response
 
-from contest import accounts, audit, contests, dashboards, publishing, winner_checks
+from contest import contests, dashboards, publishing, winner_checks
 from contest.clock import db_now
-from contest.errors import Conflict
 from contest.extensions import db
 from contest.formatting import vn_number
 from contest.models import Round, WinnerCheck
@@ -51,14 +50,9 @@ def phone(check_id: int) -> ResponseReturnValue:
     """Show the phone number to whoever is going to call; that it was shown is logged."""
     session = db.session()
     check = winner_checks.find(session, check_id)
-    audit.record(
-        session,
-        "winners.see_phone",
-        f"round/{check.round_id}/person/{check.account.draw_id}",
-        now=db_now(session),
-        actor_id=current_user.id,
+    number = winner_checks.see_phone(
+        session, check, data_key=_data_key(), actor_id=current_user.id, now=db_now(session)
     )
-    number = accounts.login_of(check.account, data_key=_data_key())
     db.session.commit()
     return _page(check, phone=number)
 
@@ -83,10 +77,17 @@ def call(check_id: int) -> ResponseReturnValue:
 @bp.post(f"{CHECK}/comparison")
 def compare(check_id: int) -> ResponseReturnValue:
     """Tell whether the number on the card in hand is the one that the winner gave."""
-    check = winner_checks.find(db.session(), check_id)
-    if check.number_tag is None:
-        raise Conflict("Người này chưa ghi số định danh ở trang của mình, hoặc mã đối chiếu đã được xóa.")
-    is_same = winner_checks.is_the_number(check, request.form.get("number", ""), data_key=_data_key())
+    session = db.session()
+    check = winner_checks.find(session, check_id, for_update=True)
+    is_same = winner_checks.compare(
+        session,
+        check,
+        request.form.get("number", ""),
+        data_key=_data_key(),
+        actor_id=current_user.id,
+        now=db_now(session),
+    )
+    db.session.commit()
     return _page(check, is_same=is_same)
 
 
