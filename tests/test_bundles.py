@@ -113,8 +113,8 @@ def test_exclusions_corrections_and_declines_are_told(contest, round):
     assert configuration["corrections"] == {"T1-NB-001": [[0], [1]]}
     assert configuration["left_out"] == [people[1].draw_id]
     assert read(publication, "exclusions.csv").splitlines() == [
-        "draw_id,excluded_at,reason",
-        f"{people[0].draw_id},{now.isoformat(timespec='microseconds')},withdrawn",
+        "draw_id,excluded_at,lifted_at,reason",
+        f"{people[0].draw_id},{now.isoformat(timespec='microseconds')},,withdrawn",
     ]
 
 
