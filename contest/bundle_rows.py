@@ -302,7 +302,7 @@ def exclusions(session: Session, round: Round) -> Sequence[AnyRow]:
 
 
 def listed_exclusions(round: Round, exclusions: Sequence[AnyRow]) -> Rows:
-    """Yield the rows of exclusions.csv: who is out now, and who was excluded before the books, lifted or not."""
+    """Yield the rows of exclusions.csv: what holds now, and what was made before the books."""
     assert round.books_closed_at is not None
     yield from sorted(
         (one.draw_id, moment(one.excluded_at), moment(one.lifted_at), one.kind)

@@ -11,18 +11,18 @@ from fractions import Fraction
 from itertools import zip_longest
 from typing import Any
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from contest import archives, bundle_rows, declines, leaderboards, publishing
+from contest import archives, bundle_rows, contest_standings, declines, leaderboards, publishing
 from contest.bundles import MANIFEST
 from contest.contests import key_of_lots, refuse_while_regrading, waits_for_lot_text
 from contest.errors import Conflict
 from contest.models import (
     Attempt,
     AuditEvent,
-    Correction,
-    Exclusion,
+    Contest,
+    ContestStanding,
     Prize,
     Publication,
     Round,
@@ -35,9 +35,12 @@ from contest.rules import prizes as prize_rules
 from contest.rules.prediction import prediction_error, truth
 from contest.rules.ranking import Result, rank_results
 from contest.rules.unit_ranking import UnitFacts, UnitRule, fraction_text, rank_units
-from contest.verifying import AttemptCheck, Counted, Fault, Faults, check_log, check_promises, differences
+from contest.verifying import AttemptCheck, Counted, check_log, check_promises
+from contest.verifying_facts import Fault, Faults, Log, check_facts, differences
 
 PROGRAM = "verify.py"
+# Steps on a round after which its newest publication need not be what follows from its facts any more.
+_CHANGING = ("exclusion.make", "exclusion.lift", "round.exclude_organizers", "correction.make")
 
 
 def faults(
@@ -56,13 +59,16 @@ def faults(
     session.execute(leaderboards.PATIENCE)
     progress("log")
     yield from check_log(session)
+    log = Log(session, round)
     progress("seed and pools")
-    broken = list(check_promises(session, round, data_key=data_key))
+    broken = list(check_promises(session, round, log, data_key=data_key))
     yield from broken
     if broken:
         return  # without the right seed and pools nothing else follows
+    progress("logged facts")
+    yield from check_facts(session, round, log)
     progress("attempts")
-    check, is_sound = AttemptCheck(session, round, data_key=data_key), True
+    check, is_sound = AttemptCheck(session, round, log, data_key=data_key), True
     for fault in check.faults():
         is_sound = False
         yield fault
@@ -75,7 +81,9 @@ def faults(
     awards = _awards(session, round, ranks, data_key=data_key) if is_decided else []
     yield from check_units(session, round, check.counted, _unit_points(awards))
     progress("publications")
-    yield from check_publications(session, round, awards, is_sound=is_sound, data_key=data_key)
+    yield from check_publications(session, round, awards, log, is_sound=is_sound, data_key=data_key)
+    del check, ranks, awards
+    yield from check_contest_standing(session, round.contest)
 
 
 # --- standings -----------------------------------------------------------------------------------
@@ -271,6 +279,31 @@ def _unit_points(awards: Sequence[tuple[Prize, Counted, int, bool]]) -> dict[tup
     return points
 
 
+def check_contest_standing(session: Session, contest: Contest) -> Faults:
+    """Yield where the contest's standing is not made of its rounds, unless it is to be made anew anyway."""
+    if not contest.has_standing or contest_standings.is_due(session, contest):
+        return
+    stored_divisions = session.scalars(
+        select(ContestStanding.division_id).where(ContestStanding.contest_id == contest.id).distinct()
+    )
+    for division_id in sorted({*contest_standings.divisions_of(session, contest.id), *stored_divisions}):
+        query = (
+            select(*ContestStanding.__table__.columns)
+            .where(ContestStanding.contest_id == contest.id, ContestStanding.division_id == division_id)
+            .order_by(ContestStanding.position)
+        )
+        expected = contest_standings.ranked(session, contest.id, division_id)
+        for number, (row, found) in enumerate(
+            zip_longest(expected, bundle_rows.stream(session, query)), start=1
+        ):
+            name = f"division {division_id}, position {number}"
+            if row is None or found is None:
+                whats = ("a row" if one else "no row" for one in (row, found))
+                yield Fault("contest_standings", name, "account_id", *whats)
+                return
+            yield from differences("contest_standings", name, row, found._asdict())
+
+
 # --- publications --------------------------------------------------------------------------------
 
 
@@ -278,6 +311,7 @@ def check_publications(
     session: Session,
     round: Round,
     awards: Sequence[tuple[Prize, Counted, int, bool]],
+    log: Log,
     *,
     is_sound: bool,
     data_key: str,
@@ -286,23 +320,17 @@ def check_publications(
 
     The files are made anew only from sound attempts: others would only differ once more.
     """
-    logged = {
-        (event.after or {}).get("version"): event
-        for event in session.scalars(
-            select(AuditEvent).where(
-                AuditEvent.subject == f"round/{round.id}", AuditEvent.action == "results.publish"
-            )
-        )
-    }
+    logged = {(event.after or {}).get("version"): event for event in log.of("results.publish")}
     publications = session.scalars(
         select(Publication).where(Publication.round_id == round.id).order_by(Publication.version)
     ).all()
+    event: AuditEvent | None = None
     for publication in publications:
         event = logged.pop(publication.version, None)
         yield from _check_as_published(session, publication, event)
     for version in logged:
         yield Fault("publications", f"version {version}", "version", "a publication", "none")
-    if publications and not _has_changed(session, round, publications[-1]):
+    if publications and not (event and _has_changed(session, round, event)):
         yield from _check_content(publications[-1], awards)
         if is_sound:
             yield from _check_files(session, round, publications[-1], data_key=data_key)
@@ -357,30 +385,24 @@ def _read(content: Iterator[bytes]) -> tuple[str, int, int]:
     return digest.hexdigest(), size, crc32
 
 
-def _has_changed(session: Session, round: Round, publication: Publication) -> bool:
-    """Tell whether a logged step since has changed what the round's results follow from."""
-    at = publication.published_at
-    deciding = [round.id, *declines.rounds_before(session, round)]
-    since = (
-        exists().where(
-            Exclusion.round_id == round.id, or_(Exclusion.excluded_at > at, Exclusion.lifted_at > at)
-        ),
-        exists().where(
-            Correction.round_id == round.id, or_(Correction.made_at > at, Correction.superseded_at > at)
-        ),
-        # A decline that was taken back has left no row.
-        exists().where(
-            AuditEvent.action.in_(declines.ACTIONS),
-            or_(*(AuditEvent.subject.startswith(f"round/{one}/") for one in deciding)),
-            AuditEvent.at > at,
-        ),
-        exists().where(
-            Publication.round_id.in_(deciding[1:]),
-            Publication.kind == "official",
-            Publication.published_at > at,
-        ),
+def _has_changed(session: Session, round: Round, published: AuditEvent) -> bool:
+    """Tell whether a logged step since a publication has changed what the round's results follow from."""
+    own, earlier = f"round/{round.id}", [f"round/{one}" for one in declines.rounds_before(session, round)]
+    of_own = or_(AuditEvent.subject == own, AuditEvent.subject.startswith(f"{own}/"))
+    of_deciding = or_(*(AuditEvent.subject.startswith(f"{one}/") for one in (own, *earlier)))
+    since = session.scalars(
+        select(AuditEvent).where(
+            AuditEvent.id > published.id,
+            or_(
+                of_own & AuditEvent.action.in_(_CHANGING),
+                of_deciding & AuditEvent.action.in_(declines.ACTIONS),
+                AuditEvent.subject.in_(earlier) & (AuditEvent.action == "results.publish"),
+            ),
+        )
     )
-    return bool(session.scalar(select(or_(*since))))
+    return any(
+        event.action != "results.publish" or (event.after or {}).get("kind") == "official" for event in since
+    )
 
 
 def _check_content(publication: Publication, awards: Sequence[tuple[Prize, Counted, int, bool]]) -> Faults:

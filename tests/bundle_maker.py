@@ -123,7 +123,9 @@ class Maker:
         codes = sorted(self.pools["citizens", 1])
         picked = self.random.sample(codes, 2)
         chosen = self.random.choice(({}, {picked[0]: None}, {picked[0]: [[0], [1]], picked[1]: None}))
-        withdrawn = [code for one in DIVISIONS for code in self.pools[one, 1].keys() - self.pools[one, 2].keys()]
+        withdrawn = [
+            code for one in DIVISIONS for code in self.pools[one, 1].keys() - self.pools[one, 2].keys()
+        ]
         return {**chosen, **dict.fromkeys(sorted(withdrawn))}
 
     def _person(self, place: int) -> Person:
