@@ -1,6 +1,6 @@
 """Accounts: made at registration, found by phone or sign-in name, signed in by sessions in SQL."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -137,6 +137,13 @@ def sign_out(session: DbSession, token: str, *, now: datetime) -> None:
         .where(Session.token_hash == token_hash(token), Session.revoked_at.is_(None))
         .values(revoked_at=now)
     )
+
+
+def consents_of(session: DbSession, account_id: int) -> Sequence[Consent]:
+    """Return what a person has agreed to, the oldest first."""
+    return session.scalars(
+        select(Consent).where(Consent.account_id == account_id).order_by(Consent.granted_at, Consent.id)
+    ).all()
 
 
 def has_consented(session: DbSession, account_ids: Collection[int], purpose: str) -> frozenset[int]:

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import ColumnElement, and_, delete, exists, func, select, text
 from sqlalchemy.orm import Session
 
-from contest import done_papers, leaderboards, statistics
+from contest import done_papers, leaderboards, locks, statistics
 from contest.done_papers import Reader
 from contest.errors import Conflict
 from contest.models import Division, Round, RoundAnalysis, RoundDivision
@@ -30,8 +30,6 @@ from question_bank.item_analysis import (
 )
 
 logger = structlog.get_logger()
-
-_LOCK = 7_310_003
 
 
 # --- working it out ------------------------------------------------------------------------------
@@ -81,7 +79,7 @@ def work_out(session: Session, asked: RoundDivision, *, now: datetime) -> RoundA
         raise Conflict("Vòng thi chưa đóng: còn bài chưa nộp hoặc chưa chấm xong.")
     session.execute(leaderboards.PATIENCE)
     turn = text("SELECT pg_try_advisory_xact_lock(:lock, :division)")
-    if not session.scalar(turn, {"lock": _LOCK, "division": asked.id}):
+    if not session.scalar(turn, {"lock": locks.ANALYSIS, "division": asked.id}):
         return None
     session.refresh(asked.round)  # a ranking that comes after this makes the analysis outdated
     tally, knowledge, reader = Tally(), Knowledge(), Reader(session, asked.round)

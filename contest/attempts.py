@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from contest import locks
 from contest.contests import SEED_PURPOSE
 from contest.errors import Conflict, NotThere
 from contest.formatting import vn_datetime, vn_duration
@@ -29,7 +30,6 @@ SAVES_APART = timedelta(milliseconds=250)
 
 
 # Held shared by every start until it is committed: whoever holds it alone misses none.
-STARTS_LOCK = 7_310_008
 
 
 class NotSignedIn(Exception):
@@ -117,7 +117,7 @@ def start(
     Leads to the open attempt if there is one; one that is overdue is closed first (a fourth
     statement). Raises NotSignedIn, NotThere, or Conflict with the reason.
     """
-    person = connection.execute(_LOCK_PERSON, {"token": token_hash, "starts": STARTS_LOCK}).one_or_none()
+    person = connection.execute(_LOCK_PERSON, {"token": token_hash, "starts": locks.STARTS}).one_or_none()
     if person is None:
         raise NotSignedIn
     facts = connection.execute(

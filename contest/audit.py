@@ -2,18 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from contest import locks
 from contest.models import AuditEvent
 
 GENESIS = "0" * 64
-# Held until commit, so that events are chained in the order in which they come to stand.
-_CHAIN_LOCK = 7_310_001
 
 
 def record(
@@ -28,12 +27,7 @@ def record(
     reason: str = "",
 ) -> AuditEvent:
     """Append an event to the log, in the transaction of what it tells of."""
-    session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CHAIN_LOCK})
-    last = session.execute(
-        select(AuditEvent.id, AuditEvent.hash).order_by(AuditEvent.id.desc()).limit(1)
-    ).one_or_none()
     event = AuditEvent(
-        id=last.id + 1 if last else 1,
         at=now,
         actor_id=actor_id,
         action=action,
@@ -41,12 +35,24 @@ def record(
         before=before,
         after=after,
         reason=reason,
-        previous_hash=last.hash if last else GENESIS,
     )
-    event.hash = event_hash(event)
-    session.add(event)
-    session.flush()
+    chain(session, [event])
     return event
+
+
+def chain(session: Session, events: Sequence[AuditEvent]) -> None:
+    """Append new events to the log in their order, in few statements however many they are."""
+    # Held until commit, so that events are chained in the order in which they come to stand.
+    session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": locks.AUDIT_CHAIN})
+    last = session.execute(
+        select(AuditEvent.id, AuditEvent.hash).order_by(AuditEvent.id.desc()).limit(1)
+    ).one_or_none()
+    last_id, last_hash = (last.id, last.hash) if last else (0, GENESIS)
+    for id, event in enumerate(events, last_id + 1):
+        event.id, event.previous_hash = id, last_hash
+        event.hash = last_hash = event_hash(event)
+    session.add_all(events)
+    session.flush()
 
 
 def event_hash(event: AuditEvent) -> str:

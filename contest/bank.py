@@ -6,22 +6,22 @@ version never changes (the database refuses): to edit it is to draft its next ve
 
 import hashlib
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session, contains_eager, selectinload
+from sqlalchemy import Select, func, insert, select
+from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
 
 from contest import audit, pictures
 from contest.errors import BadInput, Conflict, NotThere
-from contest.models import Account, BankItem, ItemVersion
+from contest.item_lists import APPROVED_STATES, STATES, fitting, in_state, is_newest, is_newest_approved
+from contest.models import Account, AuditEvent, BankItem, ItemVersion
 from contest.models import Picture as StoredPicture
 from question_bank.formats.markup import text_of_html
 from question_bank.items import Item, Option, Picture, problems_before_approval, problems_of
 from question_bank.text import clean_html, clean_text, fold
 
-STATES = ("draft", "reviewed", "approved", "retired")
 CODES_LOCK = 7_301_001
 CHANGED_MEANWHILE = "Câu hỏi vừa được người khác sửa. Bạn hãy mở lại câu hỏi và đọc bản mới trước."
 
@@ -52,32 +52,42 @@ def add_drafts(
     session: Session, items: Iterable[Item], *, author_id: int, now: datetime
 ) -> list[ItemVersion]:
     """Add new items as drafts of their first version; codes that are there already are left alone."""
+    contents = [(item.code, content_of(item)) for item in items]
+    ids = add_contents(session, contents, author_id=author_id, now=now)
+    added = select(ItemVersion).where(ItemVersion.item_id.in_(ids)).order_by(ItemVersion.item_id)
+    return list(session.scalars(added.options(joinedload(ItemVersion.item))))
+
+
+def add_contents(
+    session: Session, contents: Iterable[tuple[str, Mapping[str, Any]]], *, author_id: int, now: datetime
+) -> Sequence[int]:
+    """Add contents under new codes as drafts; codes that are there are left alone. Return the items' ids.
+
+    In few statements, however many they are.
+    """
     known = set(session.scalars(select(BankItem.code)))
-    drafts = []
-    for item in items:
-        if item.code not in known:
-            known.add(item.code)
-            version = ItemVersion(
-                item=BankItem(code=item.code),
-                number=1,
-                author_id=author_id,
-                author_ids=[author_id],
-                created_at=now,
-                **_content(session, item),
-            )
-            session.add(version)
-            drafts.append(version)
-    session.flush()
-    if drafts:
-        audit.record(
-            session,
-            "item.add",
-            "bank",
-            now=now,
-            actor_id=author_id,
-            after={"codes": [version.item.code for version in drafts]},
-        )
-    return drafts
+    new: dict[str, Mapping[str, Any]] = {}
+    for code, content in contents:
+        if code not in known:
+            new.setdefault(code, content)
+    if not new:
+        return []
+    ids = session.scalars(
+        insert(BankItem).returning(BankItem.id, sort_by_parameter_order=True),
+        [{"code": code} for code in new],
+    ).all()
+    signed = {"number": 1, "author_id": author_id, "author_ids": [author_id], "created_at": now}
+    rows = [
+        {"item_id": id, **signed, **_columns(session, code, content)}
+        for id, (code, content) in zip(ids, new.items(), strict=True)
+    ]
+    for row in rows:
+        picture = row.pop("picture")
+        row["picture_sha256"] = picture.sha256 if picture else None
+    session.execute(insert(ItemVersion), rows)
+    codes = {"codes": list(new)}
+    audit.record(session, "item.add", "bank", now=now, actor_id=author_id, after=codes)
+    return ids
 
 
 def edit(session: Session, code: str, item: Item, *, author_id: int, now: datetime) -> ItemVersion:
@@ -85,11 +95,46 @@ def edit(session: Session, code: str, item: Item, *, author_id: int, now: dateti
 
     A changed draft needs a new review. Raises NotThere, or BadInput with all that is wrong.
     """
-    problems = list(problems_of(item))
-    if problems:
-        raise BadInput(" ".join(problems))
     newest = newest_version(session, code, for_update=True)
-    number, before = newest.number, {name: getattr(newest, name) for name in _AUDITED}
+    return _edit_all(session, [(newest, item)], author_id=author_id, now=now)[0]
+
+
+def edit_many(session: Session, items: Collection[Item], *, author_id: int, now: datetime) -> None:
+    """Change items by their codes as `edit` does, in few statements. Raises BadInput."""
+    codes = {item.code for item in items}
+    locked = select(BankItem).where(BankItem.code.in_(codes)).order_by(BankItem.id).with_for_update()
+    rows = session.scalars(locked.options(selectinload(BankItem.versions))).all()
+    newest = {row.code: max(row.versions, key=lambda version: version.number) for row in rows}
+    waiting = list(items)
+    while waiting:  # once, but for codes that are there twice
+        first = {item.code: item for item in reversed(waiting)}
+        pairs = [(newest[code], item) for code, item in first.items()]
+        newest |= dict(zip(first, _edit_all(session, pairs, author_id=author_id, now=now), strict=True))
+        waiting = [item for item in waiting if first[item.code] is not item]
+
+
+def _edit_all(
+    session: Session, pairs: Sequence[tuple[ItemVersion, Item]], *, author_id: int, now: datetime
+) -> list[ItemVersion]:
+    """Change the newest versions of different items, which the caller has locked."""
+    if problems := [problem for _, item in pairs for problem in problems_of(item)]:
+        raise BadInput(" ".join(problems))
+    before = [_facts(newest) for newest, _ in pairs]
+    with session.no_autoflush:
+        edited = [_edit(session, newest, item, author_id=author_id, now=now) for newest, item in pairs]
+    session.flush()
+    audit.chain(
+        session,
+        [
+            _change(version, old, actor_id=author_id, now=now)
+            for version, old in zip(edited, before, strict=True)
+        ],
+    )
+    return edited
+
+
+def _edit(session: Session, newest: ItemVersion, item: Item, *, author_id: int, now: datetime) -> ItemVersion:
+    columns = _columns(session, newest.item.code, content_of(item))
     if newest.approved_at is not None:
         version = ItemVersion(
             item=newest.item,
@@ -97,44 +142,48 @@ def edit(session: Session, code: str, item: Item, *, author_id: int, now: dateti
             author_id=author_id,
             author_ids=[author_id],
             created_at=now,
-            **_content(session, item),
+            **columns,
         )
         session.add(version)
-    else:
-        version = newest
-        version.author_id = author_id
-        version.author_ids = list(dict.fromkeys([*version.author_ids, author_id]))
-        version.reviewed_by_id = version.reviewed_at = version.returned_reason = None
-        for name, value in _content(session, item).items():
-            setattr(version, name, value)
-    session.flush()
-    after = {name: getattr(version, name) for name in _AUDITED}
-    changed = [name for name in _AUDITED if before[name] != after[name]]
-    audit.record(
-        session,
-        "item.edit",
-        f"item/{code}",
-        now=now,
-        actor_id=author_id,
-        before={"version": number} | {name: _told(before[name]) for name in changed},
-        after={"version": version.number} | {name: _told(after[name]) for name in changed},
+        return version
+    newest.author_id = author_id
+    newest.author_ids = list(dict.fromkeys([*newest.author_ids, author_id]))
+    newest.reviewed_by_id = newest.reviewed_at = newest.returned_reason = None
+    for name, value in columns.items():
+        setattr(newest, name, value)
+    return newest
+
+
+def _facts(version: ItemVersion) -> dict[str, Any]:
+    """Return what the log tells of a version when it changes."""
+    told = {name: getattr(version, name) for name in _AUDITED}
+    dates = {name: value.isoformat() for name, value in told.items() if isinstance(value, date)}
+    return {"version": version.number, **told, **dates}
+
+
+def _change(version: ItemVersion, before: dict[str, Any], *, actor_id: int, now: datetime) -> AuditEvent:
+    after = _facts(version)
+    told = [name for name in after if name == "version" or after[name] != before[name]]
+    return AuditEvent(
+        action="item.edit",
+        subject=f"item/{version.item.code}",
+        at=now,
+        actor_id=actor_id,
+        before={name: before[name] for name in told},
+        after={name: after[name] for name in told},
+        reason="",
     )
-    return version
 
 
-def _told(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date) else value
-
-
-def _content(session: Session, item: Item) -> dict[str, Any]:
-    """Return what an item's content fills of a version, cleaned."""
+def content_of(item: Item) -> dict[str, Any]:
+    """Return what an item's content fills of a version, cleaned; the code is not yet in it."""
     stem = clean_html(item.stem)
     options = [{"text": clean_html(option.text), "is_pinned": option.is_pinned} for option in item.options]
-    texts = [stem, *(str(option["text"]) for option in options)]
+    texts = [text_of_html(text) for text in (stem, *(str(option["text"]) for option in options))]
     return {
         "kind": item.kind,
         "stem": stem,
-        "picture": pictures.keep(session, item.picture) if item.picture else None,
+        "picture": item.picture,
         "picture_alt": clean_text(item.picture_alt),
         "options": options,
         "key": sorted(item.key),
@@ -147,20 +196,16 @@ def _content(session: Session, item: Item) -> dict[str, Any]:
         "legal_article": clean_text(item.legal_article),
         "valid_from": item.valid_from,
         "valid_to": item.valid_to,
-        "search_text": fold(
-            " ".join(
-                [
-                    item.code,
-                    *map(text_of_html, texts),
-                    item.picture_alt,
-                    item.legal_document,
-                    item.legal_article,
-                ]
-            )
-        ),
-        "fingerprint": fingerprint(
-            text_of_html(texts[0]), [text_of_html(text) for text in texts[1:]], item.picture
-        ),
+        "search_text": fold(" ".join([*texts, item.picture_alt, item.legal_document, item.legal_article])),
+        "fingerprint": fingerprint(texts[0], texts[1:], item.picture),
+    }
+
+
+def _columns(session: Session, code: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **content,
+        "picture": pictures.keep(session, content["picture"]) if content["picture"] else None,
+        "search_text": f"{fold(code)} {content['search_text']}",
     }
 
 
@@ -179,9 +224,14 @@ def next_code(session: Session, topic: str) -> str:
     return next(free_codes(session, topic))
 
 
+def lock_codes(session: Session) -> None:
+    """Wait until nobody else gives out codes, and until the commit let nobody."""
+    session.execute(select(func.pg_advisory_xact_lock(CODES_LOCK)))
+
+
 def free_codes(session: Session, topic: str) -> Iterator[str]:
     """Yield the free codes of a topic in their order; until the commit nobody else is given any."""
-    session.execute(select(func.pg_advisory_xact_lock(CODES_LOCK)))
+    lock_codes(session)
     numbers = [
         int(code.rpartition("-")[2])
         for code in session.scalars(select(BankItem.code).where(BankItem.code.like(f"{topic}-%")))
@@ -236,13 +286,15 @@ def retire(
     """Take approved versions out of use, with a reason; return how many were in use."""
     if not reason:
         raise Conflict("Bạn cần ghi lý do ngừng dùng.")
-    retired = 0
-    for version in versions:
-        if version.approved_at is not None and version.retired_at is None:
-            version.retired_by_id, version.retired_at, version.retire_reason = actor_id, now, reason
-            _record(session, "item.retire", version, actor_id=actor_id, now=now, reason=reason)
-            retired += 1
-    return retired
+    used = [one for one in versions if one.approved_at is not None and one.retired_at is None]
+    for version in used:
+        version.retired_by_id, version.retired_at, version.retire_reason = actor_id, now, reason
+    session.flush()
+    audit.chain(
+        session,
+        [_event("item.retire", version, actor_id=actor_id, now=now, reason=reason) for version in used],
+    )
+    return len(used)
 
 
 def refuse_if_changed(version: ItemVersion, seen: str) -> None:
@@ -265,11 +317,14 @@ def _record(
     session: Session, action: str, version: ItemVersion, *, actor_id: int, now: datetime, reason: str = ""
 ) -> None:
     session.flush()
-    audit.record(
-        session,
-        action,
-        f"item/{version.item.code}/{version.number}",
-        now=now,
+    audit.chain(session, [_event(action, version, actor_id=actor_id, now=now, reason=reason)])
+
+
+def _event(action: str, version: ItemVersion, *, actor_id: int, now: datetime, reason: str) -> AuditEvent:
+    return AuditEvent(
+        action=action,
+        subject=f"item/{version.item.code}/{version.number}",
+        at=now,
         actor_id=actor_id,
         after={"fingerprint": version.fingerprint, "key": version.key},
         reason=reason,
@@ -295,6 +350,17 @@ def newest_version(session: Session, code: str, *, for_update: bool = False) -> 
     return max(found.versions, key=lambda version: version.number)
 
 
+def newest_by_item(session: Session, item_ids: Collection[int]) -> Mapping[int, ItemVersion]:
+    """Return the newest version of each item, by the item's id."""
+    rows = session.scalars(
+        select(ItemVersion)
+        .where(ItemVersion.item_id.in_(item_ids))
+        .order_by(ItemVersion.number)
+        .options(joinedload(ItemVersion.item))
+    )
+    return {version.item_id: version for version in rows}
+
+
 def find_version(session: Session, code: str, number: int) -> ItemVersion:
     """Return one version of an item. Raises NotThere."""
     version = session.scalar(
@@ -315,39 +381,16 @@ def newest_versions(
 
     What is in use or retired is the newest approved version, though a draft may follow it.
     """
-    numbers = select(ItemVersion.item_id, func.max(ItemVersion.number).label("number"))
-    if state in ("approved", "retired"):
-        numbers = numbers.where(ItemVersion.approved_at.is_not(None))
-    newest = numbers.group_by(ItemVersion.item_id).subquery()
+    is_shown = is_newest_approved() if state in APPROVED_STATES else is_newest()
     query = (
         select(ItemVersion)
-        .join(newest, (newest.c.item_id == ItemVersion.item_id) & (newest.c.number == ItemVersion.number))
+        .where(is_shown)
         .join(ItemVersion.item)
         .options(contains_eager(ItemVersion.item), selectinload(ItemVersion.author))
         .order_by(func.length(func.split_part(BankItem.code, "-", 1)), BankItem.code)
     )
-    for word in fold(clean_text(words)).split():
-        query = query.where(ItemVersion.search_text.contains(word, autoescape=True))
-    if topic:
-        query = query.where(ItemVersion.topic == topic)
-    if level:
-        query = query.where(ItemVersion.level == level)
-    if division:
-        query = query.where(ItemVersion.divisions.contains([division]))
-    if tag:
-        query = query.where(ItemVersion.tags.contains([tag]))
-    return query.where(_in_state(state)) if state in STATES else query
-
-
-def _in_state(state: str) -> Any:
-    is_approved, is_retired = ItemVersion.approved_at.is_not(None), ItemVersion.retired_at.is_not(None)
-    if state == "retired":
-        return is_retired
-    if state == "approved":
-        return is_approved & ~is_retired
-    if state == "reviewed":
-        return ItemVersion.reviewed_at.is_not(None) & ~is_approved
-    return ItemVersion.reviewed_at.is_(None)
+    query = query.where(*fitting(words=words, topic=topic, level=level, division=division, tag=tag))
+    return query.where(in_state(state)) if state in STATES else query
 
 
 def state_of(version: ItemVersion) -> str:

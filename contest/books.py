@@ -6,8 +6,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from contest import audit, scoring
+from contest import attempt_facts, audit, contests, exclusions, leaderboards, proposals, publishing, scoring
 from contest.contests import truths_of
+from contest.errors import Conflict
 from contest.models import Attempt, Exclusion, Round, Standing
 
 
@@ -59,6 +60,36 @@ def _attempts_of_excluded_since(session: Session, round: Round) -> list[int]:
     )
     query = select(Attempt.id).where(Attempt.round_id == round.id, Attempt.account_id.in_(out_now))
     return list(session.scalars(query))
+
+
+def close(session: Session, round: Round, *, data_key: str, now: datetime, actor_id: int) -> int:
+    """Close the books: count the truth, rank people by the whole chain and units; return how many people.
+
+    Raises Conflict before the round is closed or a second time, and while an exclusion waits for its
+    second person: after the books it could not move the truth any more.
+    """
+    leaderboards.take_turn(session, round.id)
+    moving = (exclusions.EXCLUDE, exclusions.LIFT)
+    waiting = [one for one in proposals.waiting(session, round_id=round.id) if one.kind in moving]
+    if waiting:
+        raise Conflict(
+            f"Còn {len(waiting)} đề nghị về việc không xếp hạng chờ người thứ hai: cần quyết định trước đã."
+        )
+    contests.count_books(session, round, now=now)
+    people = publishing.rank_round(session, round, data_key=data_key, now=now)
+    audit.record(
+        session,
+        "round.close_books",
+        f"round/{round.id}",
+        now=now,
+        actor_id=actor_id,
+        before={"books_closed_at": None},
+        after={
+            "truth": {asked.division.code: asked.truth for asked in round.divisions},
+            "attempts": attempt_facts.digest_of_round(session, round),
+        },
+    )
+    return people
 
 
 def recount(session: Session, round: Round, *, reason: str, now: datetime) -> None:

@@ -80,8 +80,9 @@ def save_contest(
     session.refresh(contest, with_for_update=True)
     subject = f"contest/{contest.id}"
     saved_changes.refuse_other(session, subject, contest.configuration_version, seen)
-    _refuse_contest(settings)
-    before, after = changes(as_record(settings_of_contest(contest)), as_record(settings))
+    present = settings_of_contest(contest)
+    _refuse_contest(settings, present)
+    before, after = changes(as_record(present), as_record(settings))
     if not after:
         return False
     # Looked at after the lock, which an opening takes too.
@@ -113,8 +114,12 @@ def announce(session: Session, contest: Contest, *, now: datetime, actor_id: int
     audit.record(session, "contest.announce", f"contest/{contest.id}", now=now, actor_id=actor_id)
 
 
-def _refuse_contest(settings: ContestSettings) -> None:
+def _refuse_contest(settings: ContestSettings, present: ContestSettings | None = None) -> None:
     problems = problems_of_contest(settings)
+    if present and settings.minimum_age == present.minimum_age:
+        # One that was stored as too low admits nobody younger, and may be locked: it is no reason to
+        # refuse another title.
+        problems.pop("minimum_age", None)
     for place, one in enumerate(settings.divisions):
         if not set(one.unit_groups) <= set(GROUPS) or one.unit_kind not in ("commune", "any"):
             problems[f"divisions.{place}.unit_groups"] = "Bạn hãy chọn các nhóm trong danh sách."
@@ -141,6 +146,8 @@ def _division(one: ContestDivision, position: int) -> Division:
 def _save_divisions(session: Session, contest: Contest, wanted: Sequence[ContestDivision]) -> None:
     present = {one.code: one for one in contest.divisions}
     gone = [one for code, one in present.items() if code not in {given.code for given in wanted}]
+    # A round that is adding one of them comes first or finds it gone.
+    session.execute(select(Division.id).where(Division.id.in_([one.id for one in gone])).with_for_update())
     for one in gone:
         of_rounds = exists().where(RoundDivision.division_id == one.id)
         of_people = exists().where(Registration.division_id == one.id)

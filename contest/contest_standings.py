@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, delete, exists, func, select, text, update
 from sqlalchemy.orm import Session, joinedload
 
-from contest import leaderboards
+from contest import leaderboards, locks
 from contest.clock import LOCAL_ZONE
 from contest.leaderboards import Page
 from contest.models import Attempt, Contest, ContestStanding, Exclusion, Round, Standing
@@ -15,7 +15,6 @@ from contest.rules.contest_standing import rank_totals, total
 from contest.rules.explaining import explain
 from contest.rules.ranking import Result
 
-_LOCK = 7_310_004
 _INSERT = text("""
 INSERT INTO contest_standings (contest_id, account_id, division_id, unit_id, points, duration_ms,
                                submitted_at, rounds, position, rank, separated_by)
@@ -64,7 +63,8 @@ def rank(session: Session, contest_id: int) -> int:
     """Rank the people of a contest over its closed rounds; return how many. One does it at a time."""
     session.execute(leaderboards.PATIENCE)
     session.execute(
-        text("SELECT pg_advisory_xact_lock(:lock, :contest)"), {"lock": _LOCK, "contest": contest_id}
+        text("SELECT pg_advisory_xact_lock(:lock, :contest)"),
+        {"lock": locks.CONTEST_STANDING, "contest": contest_id},
     )
     # Read before the standings: what is ranked meanwhile makes it due again.
     basis = _basis(session, contest_id)

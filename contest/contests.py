@@ -6,20 +6,21 @@ shown. `books_closed_at`: the truth of the prediction is counted and stands.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 
 from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session, selectinload
 
-from contest import attempt_facts, audit, leaderboards, pools, readiness, round_settings, unranked
+from contest import audit, leaderboards, pools, readiness, round_settings, unranked
 from contest.errors import Conflict, NotThere
 from contest.formatting import vn_datetime
 from contest.models import (
     Attempt,
     Contest,
     Correction,
+    Division,
     Exclusion,
     Outage,
     OutageDecision,
@@ -92,9 +93,40 @@ def find_round(session: Session, round_id: int) -> Round:
     return round
 
 
-def round_on_show(contest: Contest, *, now: datetime) -> Round | None:
-    """Return the round that people come for: the open one, else the next, else the last."""
-    rounds = contest.rounds
+def rounds_of_division(session: Session, contest_id: int, division_id: int) -> set[int]:
+    """Return the ids of a contest's rounds that are for a division."""
+    return set(
+        session.scalars(
+            select(RoundDivision.round_id)
+            .join(RoundDivision.round)
+            .where(Round.contest_id == contest_id, RoundDivision.division_id == division_id)
+        )
+    )
+
+
+def division_on_show(
+    contest: Contest, all_asked: Sequence[RoundDivision], code: str, own: Division | None = None
+) -> tuple[RoundDivision, Division | None]:
+    """Return what to show of a round: the division of a code, else the viewer's own, else the first.
+
+    Beside it stands the division that the round would have been shown for, if it is not for that one.
+    Raises NotThere for a code that the contest has not.
+    """
+    wanted = next((one for one in contest.divisions if one.code == code), None) if code else own
+    if code and wanted is None:
+        raise NotThere("Cuộc thi không có bảng thi đó.")
+    if wanted is None:
+        return all_asked[0], None
+    asked = next((one for one in all_asked if one.division_id == wanted.id), None)
+    return (asked, None) if asked else (all_asked[0], wanted)
+
+
+def round_on_show(contest: Contest, *, now: datetime, preferred: Collection[int] = ()) -> Round | None:
+    """Return the round that people come for: the open one, else the next, else the last.
+
+    It is one of those with a preferred id, if there are any.
+    """
+    rounds = [round for round in contest.rounds if round.id in preferred] or contest.rounds
     by_phase = {round.id: phase(round, now=now) for round in rounds}
     for wanted in (Phase.OPEN, Phase.PLANNED):
         for round in rounds:
@@ -268,11 +300,10 @@ def truths_of(round: Round, by_division: Mapping[int, tuple[int, int]]) -> dict[
     return truths
 
 
-def close_books(session: Session, round: Round, *, now: datetime, actor_id: int) -> Mapping[int, int | None]:
-    """Count the truth of the prediction once and for all; return it by division id.
+def count_books(session: Session, round: Round, *, now: datetime) -> None:
+    """Count the truth of the prediction once and for all, as a part of closing the books (books.close).
 
-    The caller ranks the round next, in the same transaction. Raises Conflict before the round is
-    closed, or a second time.
+    Raises Conflict before the round is closed, or a second time.
     """
     leaderboards.take_turn(session, round.id)
     session.refresh(round, with_for_update=True)
@@ -286,18 +317,6 @@ def close_books(session: Session, round: Round, *, now: datetime, actor_id: int)
         asked.truth = truths[asked.division_id]
     round.books_closed_at = _after_exclusions(session, round, now)
     session.flush()
-    audit.record(
-        session,
-        "round.close_books",
-        f"round/{round.id}",
-        now=now,
-        actor_id=actor_id,
-        after={
-            "truth": {asked.division.code: asked.truth for asked in round.divisions},
-            "attempts": attempt_facts.digest_of_round(session, round),
-        },
-    )
-    return truths
 
 
 def refuse_while_regrading(session: Session, round_id: int) -> None:
@@ -331,6 +350,11 @@ def revealed_seed(round: Round, *, data_key: str) -> bytes | None:
 def waits_for_lot_text(round: Round) -> bool:
     """Tell whether the round's prizes can't be decided yet: the text named for its lots is not known."""
     return bool(round.lot_text_source) and round.lot_text is None
+
+
+def are_prizes_decided(round: Round) -> bool:
+    """Tell whether it can be said who wins what: the books are closed, and the lots have their text."""
+    return round.books_closed_at is not None and not waits_for_lot_text(round)
 
 
 def key_of_lots(round: Round, *, data_key: str) -> bytes:

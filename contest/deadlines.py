@@ -5,8 +5,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from contest import audit, leaderboards
-from contest.attempts import STARTS_LOCK
+from contest import audit, leaderboards, locks
 from contest.errors import Conflict
 from contest.models import Round
 from contest.rules.timing import SWEEP_MARGIN
@@ -19,7 +18,7 @@ def hold_starts(session: Session) -> None:
     each other. Work on many attempts may take longer than a request's patience.
     """
     session.execute(leaderboards.PATIENCE)
-    session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": STARTS_LOCK})
+    session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": locks.STARTS})
 
 
 def lock_round(session: Session, round: Round) -> None:

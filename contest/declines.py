@@ -3,7 +3,7 @@
 Who is skipped when prizes are given: those who declined, and by setting those who won before.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, exists, select, text
@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session, joinedload
 
 from contest import audit, leaderboards
 from contest.errors import Conflict, NotThere
-from contest.models import Account, Decline, Round, RoundDivision, Standing
+from contest.impartiality import refuse_oneself
+from contest.models import Account, Decline, Round, Standing
 
 ACTIONS = DECLINE, TAKE_BACK = "prize.decline", "prize.take_back_decline"
 
@@ -46,6 +47,8 @@ def decline(
 
     Raises Conflict before the books or without a reason, NotThere if the person is not in the standings.
     """
+    refuse_oneself(account_id, actor_id)
+    _take_turns(session, round)
     if round.books_closed_at is None:
         raise Conflict("Việc từ chối giải được ghi sau khi chốt sổ, khi đã có danh sách đạt giải.")
     if not reason:
@@ -61,7 +64,7 @@ def decline(
         .returning(Decline.id)
     )
     if recorded is not None:
-        call_for_rankings(session, round)
+        call_for_rankings(session, [round, *later_rounds(session, round)])
         _record(session, DECLINE, round, account_id, reason=reason, now=now, actor_id=actor_id)
 
 
@@ -71,6 +74,8 @@ def take_back(
     """Strike out a decline that was recorded in error. Raises Conflict without a reason, or NotThere."""
     if not reason:
         raise Conflict("Bạn cần ghi lý do bỏ việc từ chối giải.")
+    refuse_oneself(account_id, actor_id)
+    _take_turns(session, round)
     struck = session.scalar(
         delete(Decline)
         .where(Decline.round_id == round.id, Decline.account_id == account_id)
@@ -78,7 +83,7 @@ def take_back(
     )
     if struck is None:
         raise NotThere("Người này không từ chối giải.")
-    call_for_rankings(session, round)
+    call_for_rankings(session, [round, *later_rounds(session, round)])
     _record(session, TAKE_BACK, round, account_id, reason=reason, now=now, actor_id=actor_id)
 
 
@@ -107,25 +112,37 @@ def declined(session: Session, round_id: int) -> dict[int, str]:
     return dict(session.execute(query.where(Decline.round_id == round_id)).all())
 
 
-def call_for_rankings(session: Session, round: Round, *, with_own: bool = True) -> None:
-    """Say that units of this round, and of those that skip its winners, have other prizes: rank them anew.
+def _take_turns(session: Session, round: Round) -> None:
+    """Wait for rankings and publications under way, of this round and of those that skip its winners."""
+    leaderboards.take_turn(session, round.id)
+    session.refresh(round)
+    for one in later_rounds(session, round):
+        leaderboards.take_turn(session, one.id)
 
-    Only where units are ranked by prizes, and the books are closed; without its own if that is ranked.
-    """
-    later = Round.is_skipping_earlier_winners & (Round.closed_at > round.closed_at)
-    concerned = session.scalars(
+
+def later_rounds(session: Session, round: Round) -> Sequence[Round]:
+    """Return the rounds that skip this one's winners, in the order of their closing."""
+    if round.closed_at is None:
+        return []
+    return session.scalars(
         select(Round)
         .where(
             Round.contest_id == round.contest_id,
-            Round.books_closed_at.is_not(None),
-            (Round.id == round.id) | later if with_own else later,
-            exists().where(RoundDivision.round_id == Round.id, RoundDivision.unit_formula == "points"),
+            Round.is_skipping_earlier_winners,
+            Round.closed_at > round.closed_at,
         )
         .order_by(Round.closed_at, Round.id)
     ).all()
-    for one in concerned:
-        leaderboards.take_turn(session, one.id)
-        leaderboards.call_for_ranking(session, one)
+
+
+def call_for_rankings(session: Session, rounds: Iterable[Round]) -> None:
+    """Say that units have other prizes now: rank the rounds anew whose units are ranked by them.
+
+    The caller has taken their turns.
+    """
+    for one in rounds:
+        if one.books_closed_at is not None and any(part.unit_formula == "points" for part in one.divisions):
+            leaderboards.call_for_ranking(session, one)
 
 
 def rounds_before(session: Session, round: Round) -> Sequence[int]:

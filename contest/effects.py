@@ -139,7 +139,7 @@ def of_keys(
             if truths[asked.division_id] != asked.truth
         ],
     )
-    if round.books_closed_at is None or contests.waits_for_lot_text(round):
+    if not contests.are_prizes_decided(round):
         return replace(found, units=_moved_units(session, boards, {}))
     old = {row.account_id: prize for prize, row, _ in publishing.winners(session, round, data_key=data_key)}
     new, unit_points = _winners(session, round, boards, data_key=data_key)

@@ -12,9 +12,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
 from contest import audit, leaderboards, proposals, publishing, scoring
-from contest.contests import waits_for_lot_text
+from contest.contests import are_prizes_decided
 from contest.errors import Conflict, NotThere
 from contest.formatting import vn_number
+from contest.impartiality import refuse_oneself
 from contest.models import Attempt, Exclusion, Headcount, Proposal, Registration, Round, Standing
 from contest.rules.exclusions import KINDS
 
@@ -44,9 +45,12 @@ def standing_one(session: Session, round_id: int, account_id: int) -> Exclusion 
     )
 
 
-def needs_two(round: Round) -> bool:
-    """Tell whether an exclusion, or lifting one, needs a second person now."""
-    return round.books_closed_at is None
+def needs_two(round: Round, lifted: Exclusion | None = None) -> bool:
+    """Tell whether an exclusion, or lifting one, needs a second person now.
+
+    What the rules decided (organizers, item writers) no single person undoes, after the books either.
+    """
+    return round.books_closed_at is None or (lifted is not None and lifted.excluded_by_id is None)
 
 
 def find_entry(session: Session, round: Round, account_id: int) -> Registration:
@@ -68,6 +72,7 @@ def propose(
 ) -> Proposal:
     """Ask a second person to exclude somebody. Raises Conflict without a reason, or if they are out."""
     entry = find_entry(session, round, account_id)
+    refuse_oneself(account_id, actor_id)
     _refuse(session, round, account_id, kind)
     return proposals.propose(
         session,
@@ -99,6 +104,7 @@ def exclude(
     Raises Conflict without a reason, before the books without a second person, or if they are out already.
     """
     find_entry(session, round, account_id)
+    refuse_oneself(account_id, actor_id, approved_by_id)
     _take_turns(session, round)
     if needs_two(round) and approved_by_id is None:
         raise Conflict("Trước khi chốt sổ, việc không xếp hạng một người cần người thứ hai phê duyệt.")
@@ -148,6 +154,7 @@ def propose_lifting(
 ) -> Proposal:
     """Ask a second person to let somebody in again. Raises Conflict without a reason, or if they are in."""
     entry = find_entry(session, round, account_id)
+    refuse_oneself(account_id, actor_id)
     _find_standing(session, round, account_id)
     return proposals.propose(
         session,
@@ -177,12 +184,13 @@ def lift(
 
     Raises Conflict without a reason, before the books without a second person, or if they are not out.
     """
+    refuse_oneself(account_id, actor_id, approved_by_id)
     _take_turns(session, round)
-    if needs_two(round) and approved_by_id is None:
-        raise Conflict("Trước khi chốt sổ, việc xếp hạng lại một người cần người thứ hai phê duyệt.")
+    exclusion = _find_standing(session, round, account_id)
+    if needs_two(round, exclusion) and approved_by_id is None:
+        raise Conflict("Việc xếp hạng lại người này cần người thứ hai phê duyệt.")
     if not reason:
         raise Conflict("Bạn cần ghi lý do.")
-    exclusion = _find_standing(session, round, account_id)
     # Its moment is the statement's, as that of the exclusion: both are compared with the books'.
     session.execute(
         update(Exclusion)
@@ -286,7 +294,7 @@ def effect_of_lifting(session: Session, round: Round, account_id: int) -> list[s
 
 
 def _effect_on_prizes(session: Session, round: Round, account_id: int, data_key: str) -> list[str]:
-    if round.books_closed_at is None or not data_key or waits_for_lot_text(round):
+    if not data_key or not are_prizes_decided(round):
         return []
     won = publishing.winners(session, round, data_key=data_key)
     prize = next((prize for prize, row, _ in won if row.account_id == account_id), None)

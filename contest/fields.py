@@ -1,11 +1,11 @@
-"""Fields of the organizers' forms: a line of text, a whole number, a moment as officials write it."""
+"""Fields of the organizers' forms: text, boxes to tick, whole numbers, moments as officials write them."""
 
 import re
 from datetime import datetime
 from typing import Any
 
-from wtforms import Field, StringField
-from wtforms.widgets import TextInput
+from wtforms import Field, SelectMultipleField, StringField
+from wtforms.widgets import CheckboxInput, ListWidget, TextInput
 
 from contest.clock import LOCAL_ZONE
 from contest.formatting import vn_datetime
@@ -25,6 +25,13 @@ class LineField(StringField):
     def process_formdata(self, valuelist: list[Any]) -> None:
         """Clean what was typed."""
         self.data = clean_text(valuelist[0]) if valuelist else ""
+
+
+class MultiCheckboxField(SelectMultipleField):
+    """Several of a list, each with a box to tick."""
+
+    widget = ListWidget(prefix_label=False)
+    option_widget = CheckboxInput()
 
 
 class _TypedField(Field):

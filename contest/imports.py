@@ -2,19 +2,20 @@
 
 import hashlib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from html import escape
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from contest import audit, bank
+from contest import audit, bank, duplicates
 from contest.errors import Conflict
 from contest.models import BankImport, ItemVersion
-from question_bank.formats.drafts import FoundItem, Problem
+from question_bank.formats.drafts import FoundItem, Problem, Reading
 from question_bank.formats.files import read_file
 from question_bank.formats.markup import text_of_html
 from question_bank.items import Item, Option
@@ -38,6 +39,29 @@ class Defaults:
     topic: str = ""
     level: str = ""
     divisions: tuple[str, ...] = ()
+    # New items that read like others stay out.
+    without_near: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an item of a file is beside the bank: "new", "changed", "same", or "refused" for its problems."""
+
+    kind: str
+    # Of a changed one: the version in the bank.
+    version_id: int | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True)
+class Near:
+    """A new item, by its place in the file, that reads like an earlier one of the file or one of the bank."""
+
+    place: int
+    like: int
+    # Then `like` is the id of the bank's item, else a place in the file.
+    is_in_bank: bool
+    similarity: float
 
 
 @dataclass(frozen=True)
@@ -45,7 +69,16 @@ class Change:
     """An item of the file that is in the bank already, with another key, basis or explanation."""
 
     found: FoundItem
-    version: ItemVersion
+    version_id: int
+
+
+@dataclass(frozen=True)
+class NearPair:
+    """A new item that reads like another: of the file, or by its id of the bank."""
+
+    found: FoundItem
+    like: FoundItem | int
+    similarity: float
 
 
 @dataclass(frozen=True)
@@ -56,35 +89,97 @@ class Plan:
     changed: Sequence[Change]
     skipped: Sequence[FoundItem]
     problems: Sequence[Problem]
+    near: Sequence[NearPair]
+    # How many new items read like others: they are among the added, or stay out if so chosen.
+    near_count: int
 
 
 # The pages of a dry run ask for the same file again and again, once for each picture.
 read = lru_cache(maxsize=2)(read_file)
 
 
+# --- what a file would do --------------------------------------------------------------------------
+
+
 def plan(session: Session, name: str, content: bytes, defaults: Defaults) -> Plan:
     """Read a file and say what importing it would do; nothing is stored."""
     reading = read(name, content)
-    there = _newest_by_fingerprint(session, [_fingerprint(found) for found in reading.items])
-    added, changed, skipped, problems = [], [], [], list(reading.problems)
-    for found in reading.items:
-        version = there.get(_fingerprint(found))
-        if found.pictures and (found.picture is None or found.pictures[0].is_in_option):
-            problems.append(Problem("several_pictures", "error", found.where, ONE_PICTURE))
-            continue
-        if found.picture and not found.alt and version is None:
-            problems.append(Problem("picture_without_alt", "warning", found.where, NO_ALT))
-        if _is_too_long(found):
-            problems.append(Problem("text_too_long", "error", found.where, TOO_LONG))
-        elif version is not None and _says_the_same(found, version):
+    verdicts = compare(session, reading.items)
+    return plan_of(reading, verdicts, alike(session, reading.items, verdicts), defaults)
+
+
+def compare(session: Session, items: Sequence[FoundItem]) -> list[Verdict]:
+    """Say of each item what it is beside the bank as it is now."""
+    fingerprints = list(map(fingerprint_of, items))
+    there = _newest_by_fingerprint(session, fingerprints)
+    return [
+        _verdict(found, there.get(fingerprint))
+        for found, fingerprint in zip(items, fingerprints, strict=True)
+    ]
+
+
+def _verdict(found: FoundItem, version: ItemVersion | None) -> Verdict:
+    if found.pictures and (found.picture is None or found.pictures[0].is_in_option):
+        return Verdict("refused", None, (Problem("several_pictures", "error", found.where, ONE_PICTURE),))
+    problems = []
+    if found.picture and not found.alt and version is None:
+        problems.append(Problem("picture_without_alt", "warning", found.where, NO_ALT))
+    if _is_too_long(found):
+        problems.append(Problem("text_too_long", "error", found.where, TOO_LONG))
+        return Verdict("refused", None, tuple(problems))
+    if version is None:
+        return Verdict("new", None, tuple(problems))
+    return Verdict("same") if _says_the_same(found, version) else Verdict("changed", version.id)
+
+
+def alike(session: Session, items: Sequence[FoundItem], verdicts: Sequence[Verdict]) -> list[Near]:
+    """Return the new items that read like others and that nobody told apart."""
+    new = [place for place, verdict in enumerate(verdicts) if verdict.kind == "new"]
+    rows = duplicates.stems(session) if new else []
+    pairs = duplicates.alike(
+        session,
+        [*(row.stem for row in rows), *(items[place].stem for place in new)],
+        [*(row.fingerprint for row in rows), *(fingerprint_of(items[place]) for place in new)],
+        since=len(rows),
+    )
+    return [
+        Near(new[pair.second - len(rows)], rows[pair.first].item_id, True, pair.similarity)
+        if pair.first < len(rows)
+        else Near(new[pair.second - len(rows)], new[pair.first - len(rows)], False, pair.similarity)
+        for pair in pairs
+    ]
+
+
+def plan_of(reading: Reading, verdicts: Sequence[Verdict], near: Sequence[Near], defaults: Defaults) -> Plan:
+    """Return what importing would do by the verdicts, with what holds where the file says nothing."""
+    new, changed, skipped, problems = {}, [], [], list(reading.problems)
+    for place, (found, verdict) in enumerate(zip(reading.items, verdicts, strict=True)):
+        problems += verdict.problems
+        if verdict.kind == "same":
             skipped.append(found)
-        elif version is not None:
-            changed.append(Change(found, version))
-        elif missing := _missing(found, defaults):
+        elif verdict.version_id is not None:
+            changed.append(Change(found, verdict.version_id))
+        elif verdict.kind == "new" and (missing := _missing(found, defaults)):
             problems.append(Problem("incomplete_item", "error", found.where, missing))
-        else:
-            added.append(found)
-    return Plan(added, changed, skipped, problems)
+        elif verdict.kind == "new":
+            new[place] = found
+    pairs = [
+        NearPair(new[one.place], one.like if one.is_in_bank else reading.items[one.like], one.similarity)
+        for one in near
+        if one.place in new
+    ]
+    places = {one.place for one in near if one.place in new}
+    added = [found for place, found in new.items() if not (defaults.without_near and place in places)]
+    return Plan(added, changed, skipped, problems, pairs, len(places))
+
+
+def versions_of(session: Session, changes: Sequence[Change]) -> dict[int, ItemVersion]:
+    """Return the versions that changes are about, by id."""
+    ids = [change.version_id for change in changes]
+    rows = session.scalars(
+        select(ItemVersion).where(ItemVersion.id.in_(ids)).options(joinedload(ItemVersion.item))
+    )
+    return {version.id: version for version in rows}
 
 
 def picture(brought: BankImport, sha256: str) -> bytes | None:
@@ -93,10 +188,13 @@ def picture(brought: BankImport, sha256: str) -> bytes | None:
     return next((one.content for one in pictures if one.sha256 == sha256), None)
 
 
-def changed_item(change: Change) -> Item:
+def changed_item(change: Change, version: ItemVersion) -> Item:
     """Return the item of the bank as the file changes it."""
-    before = bank.item_of(change.version)
-    return _item(change.found, before.code, Defaults(), before)
+    before = bank.item_of(version)
+    return item_of_found(change.found, before.code, Defaults(), before)
+
+
+# --- importing it ----------------------------------------------------------------------------------
 
 
 def keep(session: Session, name: str, content: bytes, *, brought_by_id: int, now: datetime) -> BankImport:
@@ -120,19 +218,42 @@ def apply(
 
     A second time, or the same file again, adds nothing. Raises Conflict if it was applied before.
     """
-    session.refresh(brought, with_for_update=True)
+    take_turn(session, brought)
+    reading = read(brought.name, brought.content)
+    verdicts = compare(session, reading.items)
+    near = alike(session, reading.items, verdicts) if defaults.without_near else ()
+    planned = plan_of(reading, verdicts, near, defaults)
+    contents = [bank.content_of(item_of_found(found, "", defaults)) for found in planned.added]
+    return store(session, brought, contents, planned.changed, actor_id=actor_id, now=now)
+
+
+def take_turn(session: Session, brought: BankImport) -> None:
+    """Wait for other imports, and until the commit let none begin. Raises Conflict if it was applied."""
+    session.refresh(brought, ["applied_at"], with_for_update=True)
     if brought.applied_at is not None:
         raise Conflict("Tệp này đã được nhập.")
-    planned = plan(session, brought.name, brought.content, defaults)
-    topics = {found.topic or defaults.topic for found in planned.added}
-    codes = {topic: bank.free_codes(session, topic) for topic in sorted(topics)}
-    items = [_item(found, next(codes[found.topic or defaults.topic]), defaults) for found in planned.added]
-    bank.add_drafts(session, items, author_id=actor_id, now=now)
-    for change in planned.changed:
-        item = changed_item(change)
-        bank.edit(session, item.code, item, author_id=actor_id, now=now)
+    bank.lock_codes(session)  # two files may hold the same items
+
+
+def store(
+    session: Session,
+    brought: BankImport,
+    contents: Sequence[Mapping[str, Any]],
+    changes: Sequence[Change],
+    *,
+    actor_id: int,
+    now: datetime,
+) -> tuple[int, int]:
+    """Add contents as drafts under the next codes and draft the changes; return how many of each."""
+    topics = sorted({content["topic"] for content in contents})
+    codes = {topic: bank.free_codes(session, topic) for topic in topics}
+    coded = [(next(codes[content["topic"]]), content) for content in contents]
+    bank.add_contents(session, coded, author_id=actor_id, now=now)
+    versions = versions_of(session, changes)
+    items = [changed_item(change, versions[change.version_id]) for change in changes]
+    bank.edit_many(session, items, author_id=actor_id, now=now)
     brought.applied_at = now
-    brought.added, brought.changed = len(planned.added), len(planned.changed)
+    brought.added, brought.changed = len(contents), len(changes)
     session.flush()
     audit.record(
         session,
@@ -155,7 +276,8 @@ def _newest_by_fingerprint(session: Session, fingerprints: Collection[str]) -> d
     return {version.fingerprint: version for version in rows}
 
 
-def _fingerprint(found: FoundItem) -> str:
+def fingerprint_of(found: FoundItem) -> str:
+    """Return what an item shares with the version of the bank that says the same."""
     return bank.fingerprint(found.stem, found.options, found.picture)
 
 
@@ -193,7 +315,7 @@ def _missing(found: FoundItem, defaults: Defaults) -> str:
     return ""
 
 
-def _item(found: FoundItem, code: str, defaults: Defaults, before: Item | None = None) -> Item:
+def item_of_found(found: FoundItem, code: str, defaults: Defaults, before: Item | None = None) -> Item:
     """Return a found item as one of the bank; what the file leaves open stays as it was before."""
     return Item(
         code=code,

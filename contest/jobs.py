@@ -22,6 +22,8 @@ from contest import (
     contest_standings,
     contests,
     deadlines,
+    duplicates,
+    import_tasks,
     leaderboards,
     outages,
     pauses,
@@ -78,6 +80,9 @@ STEPS: dict[str, tasks.Step] = {
     regrading.KIND: _regrade,
     publication_tasks.KIND: _publish,
     certificate_files.KIND: certificate_files.print_some,
+    duplicates.KIND: duplicates.look,
+    import_tasks.READING: import_tasks.read_some,
+    import_tasks.APPLICATION: import_tasks.apply_some,
 }
 
 

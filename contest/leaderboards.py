@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Row, delete, func, insert, select, text, update
 from sqlalchemy.orm import Session, joinedload
 
+from contest import locks
 from contest.clock import LOCAL_ZONE
 from contest.models import (
     Attempt,
@@ -32,7 +33,6 @@ from contest.rules.unit_ranking import UnitFacts, UnitRow, UnitRule, fraction_te
 # A round is ranked anew this long after its last attempt was scored, so that a scoring that was
 # under way while it was ranked is not missed.
 LATE_SCORING = timedelta(minutes=1)
-_RANK_LOCK = 7_310_002
 # What a request may wait is no measure for the ranking of a province.
 PATIENCE = text("""
 SELECT set_config('statement_timeout', '10min', true), set_config('lock_timeout', '2min', true),
@@ -94,7 +94,7 @@ def take_turn(session: Session, round_id: int) -> None:
     """
     session.execute(PATIENCE)
     session.execute(
-        text("SELECT pg_advisory_xact_lock(:lock, :round)"), {"lock": _RANK_LOCK, "round": round_id}
+        text("SELECT pg_advisory_xact_lock(:lock, :round)"), {"lock": locks.RANKING, "round": round_id}
     )
 
 

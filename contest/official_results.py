@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from contest import complaints, proposals, publishing
+from contest import complaints, leaderboards, proposals, publishing
 from contest.contests import newest_publication
 from contest.errors import Conflict
 from contest.formatting import vn_datetime, vn_number
@@ -80,6 +80,8 @@ def publish(session: Session, proposal: Proposal, *, data_key: str, now: datetim
     """Publish what was proposed and has just been accepted. Raises Conflict if something came up since."""
     assert proposal.round is not None
     assert proposal.decided_by_id is not None
+    leaderboards.take_turn(session, proposal.round.id)
+    session.refresh(proposal.round, with_for_update=True)  # nobody moves the window meanwhile
     _refuse(session, proposal.round, data_key=data_key, now=now)
     return publishing.publish(
         session,

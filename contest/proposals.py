@@ -3,7 +3,7 @@
 Doing what was accepted is the operation of its kind.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from contest import audit
 from contest.errors import Conflict, NotThere
+from contest.impartiality import refuse_oneself
 from contest.models import Proposal
 
 
@@ -52,15 +53,23 @@ def propose(
     return proposal
 
 
-def accept(session: Session, proposal_id: int, *, actor_id: int, now: datetime) -> Proposal:
-    """Sign as the second person; the caller then does what is proposed, in the same transaction.
+def accept(
+    session: Session,
+    proposal_id: int,
+    *,
+    actor_id: int,
+    now: datetime,
+    do: Callable[[Proposal], object] = lambda _: None,
+) -> Proposal:
+    """Sign as the second person, and do what is proposed; the log is signed last (contest/locks.py).
 
-    Raises Conflict for who proposed it, or if it was decided before; NotThere if there is none.
+    Raises Conflict for who proposed it or is concerned by it, or if it was decided before; NotThere.
     """
     proposal = find(session, proposal_id)
     if proposal.proposed_by_id == actor_id:
         raise Conflict("Người đề nghị không tự phê duyệt đề nghị của mình.")
-    return _decide(session, proposal, True, "", actor_id=actor_id, now=now)
+    refuse_oneself(proposal.content.get("account", 0), actor_id)
+    return _decide(session, proposal, True, "", actor_id=actor_id, now=now, do=do)
 
 
 def reject(session: Session, proposal_id: int, *, reason: str, actor_id: int, now: datetime) -> Proposal:
@@ -71,7 +80,14 @@ def reject(session: Session, proposal_id: int, *, reason: str, actor_id: int, no
 
 
 def _decide(
-    session: Session, proposal: Proposal, is_accepted: bool, reason: str, *, actor_id: int, now: datetime
+    session: Session,
+    proposal: Proposal,
+    is_accepted: bool,
+    reason: str,
+    *,
+    actor_id: int,
+    now: datetime,
+    do: Callable[[Proposal], object] = lambda _: None,
 ) -> Proposal:
     decided = session.scalar(
         update(Proposal)
@@ -82,6 +98,7 @@ def _decide(
     )
     if decided is None:
         raise Conflict("Đề nghị này đã được quyết định.")
+    do(decided)
     _record(
         session, "accept" if is_accepted else "reject", decided, actor_id=actor_id, now=now, reason=reason
     )

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from contest import audit, contests, official_results, publishing, tasks
+from contest import audit, contests, leaderboards, official_results, publishing, tasks
 from contest.errors import Conflict
 from contest.models import Attempt, Proposal, Round, Task
 
@@ -25,26 +25,32 @@ def order(
     round: Round,
     *,
     reason: str,
+    data_key: str,
     now: datetime,
     actor_id: int,
     proposal: Proposal | None = None,
 ) -> Task:
     """Return the task that publishes the round: the open one, or a new one; ring after the commit.
 
-    With an accepted proposal the results are official. Raises Conflict as publishing would.
+    With an accepted proposal the results are official, and the winners those of now: the task publishes
+    no others. Raises Conflict as publishing would, and while another publication is on its way.
     """
+    leaderboards.take_turn(session, round.id)
     session.refresh(round, with_for_update=True)  # a second click waits here
-    subject = f"round/{round.id}"
+    subject, proposal_id = f"round/{round.id}", proposal.id if proposal else None
     last = tasks.newest(session, KIND, subject)
     if last is not None and last.finished_at is None:
+        if last.argument["proposal"] != proposal_id:
+            raise Conflict("Một bản khác của vòng này đang được công bố; bạn thử lại sau khi xong.")
         return last
     publishing.refuse(session, round, reason=reason, is_official=proposal is not None)
+    won = publishing.winners_digest(session, round, data_key=data_key)
     task = tasks.add(
         session,
         KIND,
         subject,
         title=f"Công bố kết quả, {round.title}",
-        argument={"round": round.id, "reason": reason, "proposal": proposal.id if proposal else None},
+        argument={"round": round.id, "reason": reason, "proposal": proposal_id, "winners": won},
         total=1,
         actor_id=actor_id,
         now=now,
@@ -67,6 +73,9 @@ def step(session: Session, task: Task, now: datetime, *, data_key: str) -> bool:
     assert task.created_by_id is not None, "somebody ordered it"
     try:
         with session.begin_nested():
+            leaderboards.take_turn(session, round.id)
+            if publishing.winners_digest(session, round, data_key=data_key) != task.argument["winners"]:
+                raise Conflict("Danh sách đạt giải đã thay đổi sau khi có lệnh công bố; cần xem lại từ đầu.")
             if proposal_id := task.argument["proposal"]:
                 proposal = session.get_one(Proposal, proposal_id)
                 publication = official_results.publish(session, proposal, data_key=data_key, now=now)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, contains_eager, defer, joinedload
 
 from contest import accounts, archives, audit, bundles, complaints, declines, leaderboards, scoring
 from contest.contests import (
+    are_prizes_decided,
     key_of_lots,
     newest_publication,
     refuse_while_regrading,
@@ -117,7 +118,7 @@ def _rows_of(session: Session, attempts: Sequence[str]) -> dict[str, Standing]:
 def rank_round(session: Session, round: Round, *, data_key: str, now: datetime) -> int:
     """Rank a round, and its units by the points of its decided prizes; return how many people."""
     people = leaderboards.rank_round(session, round, now=now)
-    if round.books_closed_at is not None and not waits_for_lot_text(round):
+    if are_prizes_decided(round):
         _give_unit_points(session, round, data_key=data_key)
     return people
 
@@ -146,6 +147,9 @@ def publish(
     leaderboards.take_turn(session, round.id)
     session.refresh(round, with_for_update=True)
     kind = "provisional" if approved_by_id is None else "official"
+    later = declines.later_rounds(session, round) if kind == "official" else []
+    for one in later:
+        leaderboards.take_turn(session, one.id)
     before = refuse(session, round, reason=reason, is_official=kind == "official")
     version = before.version + 1 if before else 1
     if round.complaints_close_at is None:
@@ -176,7 +180,7 @@ def publish(
     session.add(publication)
     session.flush()
     if kind == "official":
-        declines.call_for_rankings(session, round, with_own=False)
+        declines.call_for_rankings(session, later)
     audit.record(
         session,
         "results.publish",
@@ -193,6 +197,12 @@ def publish(
         reason=reason,
     )
     return publication
+
+
+def winners_digest(session: Session, round: Round, *, data_key: str) -> str:
+    """Return a digest of who wins what by the standings of now, to know them again later."""
+    rows = [[prize.code, row.account_id] for prize, row, _ in winners(session, round, data_key=data_key)]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
 def refuse(session: Session, round: Round, *, reason: str, is_official: bool) -> Publication | None:

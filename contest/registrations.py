@@ -12,7 +12,7 @@ from contest import unranked
 from contest.clock import LOCAL_ZONE
 from contest.errors import BadInput, Conflict
 from contest.models import Account, Attempt, Contest, Division, Registration, Round, Unit
-from contest.rules.eligibility import GUARDIAN_AGE, OLDEST, age_on
+from contest.rules.eligibility import OLDEST, age_on, youngest
 
 
 def check_birth_date(birth_date: date, contest: Contest, *, now: datetime) -> None:
@@ -23,10 +23,10 @@ def check_birth_date(birth_date: date, contest: Contest, *, now: datetime) -> No
         _refuse("birth_date", "Ngày sinh không thể ở trong tương lai.")
     if age > OLDEST:
         _refuse("birth_date", "Bạn vui lòng kiểm tra lại năm sinh.")
-    if age < max(contest.minimum_age, GUARDIAN_AGE):
+    if age < youngest(contest.minimum_age):
         _refuse(
             "birth_date",
-            f"Hiện cuộc thi nhận người từ đủ {max(contest.minimum_age, GUARDIAN_AGE)} tuổi. Cảm ơn bạn đã "
+            f"Hiện cuộc thi nhận người từ đủ {youngest(contest.minimum_age)} tuổi. Cảm ơn bạn đã "
             "quan tâm; bạn có thể cùng người thân tìm hiểu về dịch vụ công trực tuyến.",
         )
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from contest import audit, deadlines, leaderboards, scoring
 from contest.errors import Conflict, NotThere
+from contest.impartiality import refuse_oneself
 from contest.models import Attempt, Resit, Round, Standing
 
 # All of the person's attempts of the round: a scoring of any of them is waited for, or finds this done.
@@ -47,6 +48,7 @@ def void(
     """
     if not reason:
         raise Conflict("Bạn cần ghi lý do hủy bài.")
+    refuse_oneself(attempt.account_id, actor_id)
     round = _locked_round(session, attempt)
     if round.books_closed_at is not None:
         raise Conflict("Vòng thi đã chốt sổ: không hủy bài được nữa, chỉ loại được người vi phạm.")
@@ -84,6 +86,7 @@ def grant(session: Session, attempt: Attempt, closes_at: datetime, *, now: datet
 
     Raises Conflict unless it is voided, once, and the round is not closed for all.
     """
+    refuse_oneself(attempt.account_id, actor_id)
     round = _locked_round(session, attempt)
     return _grant(session, round, attempt, closes_at, now=now, actor_id=actor_id)
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from contest import audit, saved_changes
 from contest.clock import LOCAL_ZONE
+from contest.contest_settings import settings_of
 from contest.errors import BadInput, Conflict
 from contest.models import Contest, Division, Prize, Round, RoundDivision
 from contest.pools import specification_cells
@@ -24,9 +25,10 @@ from contest.rules.configuration import (
     RoundSettings,
     as_record,
     changes,
+    left_with_prizes,
     problems_of_round,
+    usual,
 )
-from contest.rules.ranking import DEFAULT_CHAIN
 from contest.rules.timing import DEFAULT_GRACE
 from question_bank.draw import required_code
 from question_bank.text import fold
@@ -132,13 +134,16 @@ def proposed_round(session: Session, contest: Contest, *, now: datetime) -> Roun
         closes_at=opens_at + timedelta(days=6, hours=14),
         duration_ms=15 * 60_000,
         grace_ms=DEFAULT_GRACE // timedelta(milliseconds=1),
-        divisions=tuple(
-            DivisionSettings(
-                division=one.code, specification=(), chain=DEFAULT_CHAIN, prediction_counted="full"
-            )
-            for one in contest.divisions
-        ),
+        divisions=tuple(usual(settings_of(one)) for one in contest.divisions),
     )
+
+
+def offered_divisions(session: Session, contest: Contest) -> dict[str, DivisionSettings]:
+    """Return what a division begins with in a round: as in the last round that has it, or what is usual."""
+    offered = {one.code: usual(settings_of(one)) for one in contest.divisions}
+    for settings in settings_of_rounds(session, [round.id for round in contest.rounds]):
+        offered |= {one.division: one for one in settings.divisions}
+    return offered
 
 
 def _a_week_later(settings: RoundSettings, contest: Contest) -> RoundSettings:
@@ -185,8 +190,10 @@ def save_round(
     if round.opened_at is not None:
         raise Conflict("Vòng thi đã được mở nên cấu hình đã khóa.")
     saved_changes.refuse_other(session, subject, round.configuration_version, seen)
+    present = settings_of_round(session, round)
+    saved_changes.refuse(_left_out(round.contest, left_with_prizes(present, settings)))
     saved_changes.refuse(_without_papers(problems_of_round(settings)))
-    before, after = changes(as_record(settings_of_round(session, round)), as_record(settings))
+    before, after = changes(as_record(present), as_record(settings))
     if not after:
         return False
     if round.seed_commitment is not None and "seed_text_source" in after:
@@ -223,6 +230,13 @@ def delete_round(session: Session, round: Round, *, reason: str, now: datetime, 
     audit.record(session, "round.delete", subject, now=now, actor_id=actor_id, before=record, reason=reason)
 
 
+def _left_out(contest: Contest, codes: Sequence[str]) -> dict[str, str]:
+    """Return what is wrong with leaving out divisions that prizes of the round name."""
+    names = "; ".join(one.name for one in contest.divisions if one.code in codes)
+    sentence = f"Vòng này còn giải thưởng của bảng {names}; bạn hãy bỏ các giải đó rồi bỏ bảng."
+    return {"divisions": sentence} if codes else {}
+
+
 def _without_papers(problems: Mapping[str, str]) -> dict[str, str]:
     """Leave out what an empty paper lacks: it is a red line of the opening, not of saving."""
     return {
@@ -233,9 +247,9 @@ def _without_papers(problems: Mapping[str, str]) -> dict[str, str]:
 
 
 def _save_parts(session: Session, contest: Contest, round: Round, settings: RoundSettings) -> None:
-    ids = dict(
-        session.execute(select(Division.code, Division.id).where(Division.contest_id == contest.id)).all()
-    )
+    # None of them can be taken out of the contest until this is stored.
+    divisions = select(Division.code, Division.id).where(Division.contest_id == contest.id)
+    ids = dict(session.execute(divisions.with_for_update(read=True, key_share=True)).all())
     wanted = {one.division: one for one in settings.divisions}
     if unknown := set(wanted) - set(ids):
         raise BadInput(

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import Row, select, text
 from sqlalchemy.orm import Session
 
+from contest import locks
 from contest.attempts import paper_of
 from contest.models import Correction
 from contest.pools import loaded
@@ -25,7 +26,6 @@ from contest.security import receipt_digest
 logger = structlog.get_logger()
 
 BATCH = 300
-_TURN_LOCK = 7_310_003
 
 _TAKE = text("""
 SELECT a.id, a.public_id, a.number, a.account_id, a.round_id, a.division_id, a.unit_id, a.pool_id, a.paper,
@@ -108,7 +108,7 @@ def take_turn(session: Session, round_id: int) -> None:
     scored before, and everything that is scored afterwards follows the change.
     """
     session.execute(
-        text("SELECT pg_advisory_xact_lock(:lock, :round)"), {"lock": _TURN_LOCK, "round": round_id}
+        text("SELECT pg_advisory_xact_lock(:lock, :round)"), {"lock": locks.SCORING, "round": round_id}
     )
 
 
@@ -117,7 +117,7 @@ def share_turn(session: Session, round_ids: Iterable[int]) -> None:
     for round_id in sorted(set(round_ids)):
         session.execute(
             text("SELECT pg_advisory_xact_lock_shared(:lock, :round)"),
-            {"lock": _TURN_LOCK, "round": round_id},
+            {"lock": locks.SCORING, "round": round_id},
         )
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from contest import archives, bundle_rows, contest_standings, declines, leaderboards, publishing
 from contest.bundles import MANIFEST
-from contest.contests import key_of_lots, refuse_while_regrading, waits_for_lot_text
+from contest.contests import are_prizes_decided, key_of_lots, refuse_while_regrading
 from contest.errors import Conflict
 from contest.models import (
     Attempt,
@@ -77,8 +77,7 @@ def faults(
     ranks = dict[int, list[tuple[Counted, int]]]()
     yield from check_standings(session, round, check.counted, ranks)
     progress("units and prizes")
-    is_decided = round.books_closed_at is not None and not waits_for_lot_text(round)
-    awards = _awards(session, round, ranks, data_key=data_key) if is_decided else []
+    awards = _awards(session, round, ranks, data_key=data_key) if are_prizes_decided(round) else []
     yield from check_units(session, round, check.counted, _unit_points(awards))
     progress("publications")
     yield from check_publications(session, round, awards, log, is_sound=is_sound, data_key=data_key)

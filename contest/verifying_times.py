@@ -29,12 +29,15 @@ class _Grant:
     revoked_at: datetime | None
     # Public ids of the attempts that were open then and got it at once.
     at_once: frozenset[str]
+    # The last attempt that was started before; None where the log does not tell.
+    last_attempt: int | None
 
 
 @dataclass(frozen=True)
 class _Outage:
     pieces: tuple[Interval, ...]
     decided_at: datetime
+    last_attempt: int | None
     # A pause moves deadlines when it begins, by its planned length, and again if it ends early.
     moves_ms: tuple[int, ...] = ()
 
@@ -58,7 +61,7 @@ class TimesGiven:
         )
         for row, account_id in granted:
             event = events.get(f"extra_time/{row.id}")
-            at_once = frozenset(((event and event.after) or {}).get("open_attempts", ()))
+            after = (event and event.after) or {}
             whom = (
                 ("account", account_id)
                 if account_id
@@ -67,7 +70,13 @@ class TimesGiven:
                 else ("division", row.division_id)
             )
             self.grants.setdefault(whom, []).append(
-                _Grant(row.extra_ms, row.granted_at, row.revoked_at, at_once)
+                _Grant(
+                    row.extra_ms,
+                    row.granted_at,
+                    row.revoked_at,
+                    frozenset(after.get("open_attempts", ())),
+                    after.get("last_attempt"),
+                )
             )
 
     def faults(self, row: AnyRow) -> Faults:
@@ -110,14 +119,20 @@ def _extra_by(grant: _Grant, row: AnyRow) -> tuple[int, ...]:
     """Return what a grant to a person, or to their unit or division, can have given to an attempt."""
     if row.public_id in grant.at_once:
         return (grant.extra_ms,)
-    if row.started_at < grant.granted_at - NEARLY:
+    is_before, is_after = _order(row, grant.granted_at, grant.last_attempt)
+    if is_before and not is_after:
         return (0,)
-    if grant.revoked_at is not None and row.started_at > grant.revoked_at + NEARLY:
-        return (0,)
-    is_sure = row.started_at > grant.granted_at + NEARLY and (
-        grant.revoked_at is None or row.started_at < grant.revoked_at - NEARLY
-    )
-    return (grant.extra_ms,) if is_sure else (0, grant.extra_ms)
+    if grant.revoked_at is not None:
+        was_in_time, came_too_late = _order(row, grant.revoked_at, None)
+        is_before, is_after = is_before or came_too_late, is_after and was_in_time
+    return (*((0,) if is_before else ()), *((grant.extra_ms,) if is_after else ()))
+
+
+def _order(row: AnyRow, at: datetime, last_attempt: int | None) -> tuple[bool, bool]:
+    """Tell whether an attempt can have been started before a step, and whether after it."""
+    if last_attempt is not None:
+        return row.id <= last_attempt, row.id > last_attempt
+    return row.started_at <= at + NEARLY, row.started_at >= at - NEARLY
 
 
 # --- outages -------------------------------------------------------------------------------------
@@ -131,20 +146,27 @@ def _outages(session: Session, round: Round, log: Log) -> list[_Outage]:
     planned = [
         (event.at, datetime.fromisoformat((event.after or {})["until"])) for event in log.of("round.pause")
     ]
+    last_attempts = {
+        event.subject.rpartition("/")[2]: (event.after or {}).get("last_attempt")
+        for event in log.of("outage.compensate")
+    }
     found = []
     for one in decisions:
+        last_attempt = last_attempts.get(str(one.outage_id))
         interval = Interval(one.outage.from_at, one.outage.until_at)
         if one.outage.how != "pause":
-            found.append(_Outage(tuple(without(interval, paused)), one.decided_at))
+            found.append(_Outage(tuple(without(interval, paused)), one.decided_at, last_attempt))
             continue
         ends = {interval.until_at, *(until for at, until in planned if at == interval.from_at)}
         moves = tuple(sorted({(end - interval.from_at) // MILLISECOND for end in ends}))
-        found.append(_Outage((interval,), one.decided_at, moves))
+        found.append(_Outage((interval,), one.decided_at, last_attempt, moves))
     return found
 
 
 def _given_by(outage: _Outage, row: AnyRow) -> set[_Given]:
     """Return what a decided outage can have given to a valid attempt."""
+    if outage.last_attempt is not None and row.id > outage.last_attempt:
+        return {(0, 0)}
     closed: set[int] = set()
     still_open: set[int] = set()
     if _was_closed(row, outage.decided_at):

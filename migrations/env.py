@@ -4,10 +4,10 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import text
 
+from contest import locks
 from contest.extensions import Base, db
 
 # Two hosts that start at once migrate one after the other.
-MIGRATION_LOCK = 7_310_003
 
 
 def run() -> None:
@@ -16,7 +16,7 @@ def run() -> None:
         # What a request may wait is no measure for building an index.
         connection.execute(text("SET statement_timeout = 0"))
         connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
-        connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
+        connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": locks.MIGRATION})
         connection.commit()
         arguments = current_app.extensions["migrate"].configure_args
         context.configure(connection=connection, target_metadata=Base.metadata, **arguments)

@@ -1,7 +1,7 @@
 """What changed between two wordings of an item, word by word."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from difflib import SequenceMatcher
@@ -18,7 +18,7 @@ PINNED = " (giữ vị trí)"
 
 @dataclass(frozen=True)
 class Piece:
-    """Some words that stayed ("same"), went ("removed") or came ("added")."""
+    """Some words that stayed ("same"), went ("removed") or came ("added"), or that one of two has ("own")."""
 
     kind: str
     text: str
@@ -32,6 +32,15 @@ class Difference:
     pieces: tuple[Piece, ...]
 
 
+@dataclass(frozen=True)
+class Side:
+    """A part of two items beside each other: its name for people, and the words of each."""
+
+    part: str
+    first: tuple[Piece, ...]
+    second: tuple[Piece, ...]
+
+
 def differences(before: Item, after: Item, names: Mapping[str, str]) -> Iterator[Difference]:
     """Yield the parts of an item that changed, in the order in which a page shows them.
 
@@ -41,6 +50,24 @@ def differences(before: Item, after: Item, names: Mapping[str, str]) -> Iterator
     for part in {**old, **new}:
         if old.get(part, "") != new.get(part, ""):
             yield Difference(part, tuple(word_pieces(old.get(part, ""), new.get(part, ""))))
+
+
+def side_by_side(first: Item, second: Item, names: Mapping[str, str]) -> Iterator[Side]:
+    """Yield the parts that either of two items has, both texts with what only one says as its "own"."""
+    left, right = _parts(first, names), _parts(second, names)
+    for part in {**left, **right}:
+        texts = left.get(part, ""), right.get(part, "")
+        if any(texts):
+            pieces = list(word_pieces(*texts))
+            yield Side(part, _own(pieces, "removed"), _own(pieces, "added"))
+
+
+def _own(pieces: Sequence[Piece], kind: str) -> tuple[Piece, ...]:
+    return tuple(
+        Piece("same" if piece.kind == "same" else "own", piece.text)
+        for piece in pieces
+        if piece.kind in ("same", kind)
+    )
 
 
 def word_pieces(before: str, after: str) -> Iterator[Piece]:

@@ -10,7 +10,7 @@ prefix filter (Chaudhuri, Ganti & Kaushik 2006; Bayardo, Ma & Srikant 2007), whi
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from heapq import nlargest, nsmallest
@@ -70,20 +70,26 @@ class _Bag:
 
 
 def near_duplicates(
-    stems: Sequence[str], *, threshold: float = THRESHOLD, since: int = 0
+    stems: Sequence[str],
+    *,
+    threshold: float = THRESHOLD,
+    since: int = 0,
+    apart: Collection[tuple[int, int]] = frozenset(),
 ) -> list[NearDuplicate]:
     """Return the pairs of stems that are alike, the most alike first.
 
     With `since`, only pairs whose later stem has that place or a later one: the bank first, then what
-    is to be imported. Of stems with the same words each is paired with the first of them only, and
-    only that one with others. No more than the MOST_PAIRS likeliest are told.
+    is to be imported. Pairs in `apart`, the earlier place first, are known to be different. Of stems
+    with the same words each is paired with the first that it isn't apart from, and only that one with
+    others. No more than the MOST_PAIRS likeliest are told.
     """
     bags = [_bag(stem) for stem in stems]
-    same = (NearDuplicate(first, second, 1.0) for first, second in _same(bags) if second >= since)
+    repeated = _repeated(bags, apart)
+    same = (NearDuplicate(first, second, 1.0) for second, first in repeated.items() if second >= since)
     alike = (
         NearDuplicate(first, second, round(score, 3))
-        for first, second in _candidate_pairs(bags, threshold, since)
-        if (score := _similarity(bags[first], bags[second])) >= threshold
+        for first, second in _candidate_pairs(bags, repeated, threshold, since)
+        if (first, second) not in apart and (score := _similarity(bags[first], bags[second])) >= threshold
     )
     return nsmallest(
         MOST_PAIRS, chain(same, alike), key=lambda pair: (-pair.similarity, pair.first, pair.second)
@@ -135,23 +141,29 @@ def _negations(tokens: Sequence[str]) -> tuple[str, ...]:
 # --- which pairs to look at ------------------------------------------------------------------------
 
 
-def _same(bags: Sequence[_Bag]) -> Iterator[tuple[int, int]]:
-    """Yield each stem that has all its words from an earlier one, with the first such stem."""
-    firsts: dict[_Bag, int] = {}
+def _repeated(bags: Sequence[_Bag], apart: Collection[tuple[int, int]]) -> dict[int, int]:
+    """Return each stem that has all its words from an earlier one, with the first such stem."""
+    firsts: defaultdict[_Bag, list[int]] = defaultdict(list)
+    repeated: dict[int, int] = {}
     for place, bag in enumerate(bags):
-        first = firsts.setdefault(bag, place)
-        if first != place:
-            yield first, place
+        first = next((one for one in firsts[bag] if (one, place) not in apart), None)
+        if first is None:
+            firsts[bag].append(place)
+        else:
+            repeated[place] = first
+    return repeated
 
 
-def _candidate_pairs(bags: Sequence[_Bag], threshold: float, since: int) -> Iterator[tuple[int, int]]:
+def _candidate_pairs(
+    bags: Sequence[_Bag], repeated: Collection[int], threshold: float, since: int
+) -> Iterator[tuple[int, int]]:
     """Yield the pairs that may reach the threshold: all that do, and not many others.
 
     Two bags of weights v ≤ w can only reach it if they share threshold · w. Take of each bag its rarest
     words until what is left weighs less than that by SHARED - 1: what two such bags share of these
     rare words is SHARED words at least, or else too little. Bags too light for that need share one.
+    The repeated ones are left out.
     """
-    repeated = {place for _, place in _same(bags)}
     frequencies = Counter(chain.from_iterable(bag.words for bag in bags))
     posted: defaultdict[tuple[object, str], list[int]] = defaultdict(list)
     light = SHARED / threshold**2

@@ -14,6 +14,8 @@ MOST_PASSES = 5
 _PLAIN = str.maketrans(
     {"\u00a0": " ", "\u202f": " ", "\u2007": " ", "\ufeff": None, "\u200b": None, "\x00": None}
 )
+# Without any of these a text can't hold markup, composed or not: none of them comes of composing.
+_MARKUP = re.compile("[<>&]")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs"})  # controls, marks of direction, halves of characters
 _ALPHABET = "aăâbcdđeêfghijklmnoôơpqrstuưvwxyz"
 _TONES = "\u0300\u0309\u0303\u0301\u0323"  # huyền, hỏi, ngã, sắc, nặng
@@ -44,6 +46,10 @@ def clean_html(html: str) -> str:
     until nothing changes, so that what is stored comes back from here as it is. Raises ValueError
     for a text that has or gets over LONGEST_HTML characters, or that does not settle.
     """
+    if html.isprintable() and not _MARKUP.search(html):  # most texts: nothing to clean
+        composed = unicodedata.normalize("NFC", html)
+        if max(len(html), len(composed)) <= LONGEST_HTML:
+            return composed
     for _ in range(MOST_PASSES):
         if len(html) > LONGEST_HTML:
             raise ValueError(f"more than {LONGEST_HTML} characters")

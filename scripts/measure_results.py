@@ -25,6 +25,7 @@ import flask_migrate
 from sqlalchemy import select, text
 
 from contest import (
+    books,
     contest_standings,
     contests,
     corrections,
@@ -196,8 +197,7 @@ def measure(round: Round, figures: dict[str, Any]) -> dict[str, Any]:
 
     figures["start_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     with timed("books_ranks_units"):
-        contests.close_books(session, round, now=db_now(session), actor_id=staff)
-        leaderboards.rank_round(session, round, now=db_now(session))
+        books.close(session, round, data_key=data_key, now=db_now(session), actor_id=staff)
         session.commit()
     with timed("prize_list"):
         publishing.winners(session, round, data_key=data_key)

@@ -1,20 +1,26 @@
 """People, contests and attempts for tests, made by the real operations. Each builder commits."""
 
 import itertools
+import random
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from flask import Flask, current_app
 from flask.testing import FlaskClient
 from sqlalchemy import select, text, update
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from contest import (
     accounts,
     attempts,
     bank,
+    books,
     contests,
     exclusions,
     extra_times,
@@ -46,6 +52,8 @@ from contest.rules.ranking import DEFAULT_CHAIN
 from contest.rules.scoring import LABELS
 from contest.rules.sheets import Sheet
 from contest.security import hash_password, new_round_seed, token_hash
+from question_bank.banks import demo_items
+from question_bank.formats.markup import text_of_html
 from question_bank.items import Item, Option, Picture
 
 PASSWORD = "mật khẩu dài"
@@ -149,6 +157,30 @@ def make_items(per_cell: int = 6, *, multiple: bool = False, picture: Picture | 
     db.session.commit()
 
 
+def fill_bank(size: int) -> list[str]:
+    """Make a bank of so many drafts of the demo bank's words; return their stems.
+
+    Every twentieth has the words of the one before it, in another order.
+    """
+    chance = random.Random(size)
+    demo = list(demo_items())
+    words = [word for item in demo for word in text_of_html(item.stem).split()]
+    items: list[Item] = []
+    for place in range(size):
+        model = chance.choice(demo)
+        stem = chance.choices(words, k=chance.randint(10, 30))
+        if place % 20 == 19:
+            *rest, last = items[-1].stem.split()
+            stem = [last, *rest]
+        options = tuple(replace(one, text=f"{one.text} {place}") for one in model.options)
+        items.append(
+            replace(model, code=f"{model.topic}-{place + 1:05d}", stem=" ".join(stem), options=options)
+        )
+    bank.add_drafts(db.session(), items, author_id=make_staff().id, now=db_now(db.session()))
+    db.session.commit()
+    return [item.stem for item in items]
+
+
 def make_contest(slug: str | None = None, *, title: str = "Hội thi thử") -> Contest:
     """Make a contest of two divisions, with two communes and an agency if there are no units."""
     if db.session.scalar(select(Unit.id).limit(1)) is None:
@@ -231,6 +263,12 @@ def make_round(
         )
     db.session.commit()
     return round
+
+
+def take_out(round: Round, code: str) -> None:
+    """Leave a division out of a round that is not opened and has no prize for it."""
+    db.session.delete(next(one for one in round.divisions if one.division.code == code))
+    db.session.commit()
 
 
 def lock_headcounts(contest: Contest) -> None:
@@ -373,10 +411,27 @@ def close(round: Round, *, with_books: bool = True) -> Round:
     found = contests.find_round(session, round.id)
     session.refresh(found)
     if with_books:
-        contests.close_books(session, found, now=db_now(session), actor_id=make_staff().id)
-    leaderboards.rank_round(session, found, now=db_now(session))
+        close_books(found)
+    else:
+        leaderboards.rank_round(session, found, now=db_now(session))
     session.commit()
     return found
+
+
+def close_books(round: Round, *, actor_id: int | None = None, session: Session | None = None) -> int:
+    """Close the books of a closed round, ranking it, without a commit; return how many people it has."""
+    session = session or db.session()
+    now = db_now(session)
+    return books.close(session, round, data_key=data_key(), now=now, actor_id=actor_id or make_staff().id)
+
+
+def accept(browser: FlaskClient, address: str) -> TestResponse:
+    """Accept the proposal at an address as its page shows it now."""
+    seen = re.search(r'name="seen" value="(\w+)"', browser.get(address).text)
+    return browser.post(
+        f"{address}/acceptance",
+        data={"csrf_token": csrf(browser), "seen": seen[1] if seen else ""},
+    )
 
 
 def publish(

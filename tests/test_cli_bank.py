@@ -135,3 +135,41 @@ def test_what_cannot_be_analysed_is_told(contest):
     assert contest("bank", "analyse", 2).exit_code == 1
     builders.make_round(builders.make_contest())
     assert "chưa đóng" in contest("bank", "analyse", 1).output
+
+
+AGE = "Công dân từ đủ bao nhiêu tuổi phải làm thẻ căn cước theo quy định?"
+SAME_AGE = "Theo quy định công dân từ đủ bao nhiêu tuổi phải làm thẻ căn cước?"
+
+
+def row(stem, place):
+    return f"T1;NB;{stem};Số {place};Ba;A;Luật Căn cước;Có quy định.\n"
+
+
+def test_what_reads_alike_is_told_for_the_bank_and_for_a_file(contest, file):
+    file.write_text(FILE + row(AGE, 1), encoding="utf-8-sig")
+    assert contest("bank", "import", file, "--as", "huong").exit_code == 0
+    assert json.loads(contest("bank", "duplicates", "--json").output) == {"items": 2, "pairs": []}
+    file.write_text(FILE + row(SAME_AGE, 2) + row(f"{SAME_AGE} Vì", 3), encoding="utf-8-sig")
+
+    outcome = json.loads(contest("bank", "import", file, "--as", "huong", "--dry-run", "--json").output)
+    assert [(one["where"]["row"], one.get("code"), one.get("first")) for one in outcome["near"]] == [
+        (3, "T1-002", None),
+        (4, "T1-002", None),
+    ]
+    printed = contest("bank", "import", file, "--as", "huong")
+    assert "near {'row': 3}: 100% like T1-002" in printed.output
+
+    found = json.loads(contest("bank", "duplicates", "--json").output)
+    assert found["items"] == 4
+    assert [(one["first"], one["second"]) for one in found["pairs"]] == [
+        ("T1-002", "T1-003"),
+        ("T1-002", "T1-004"),
+    ]
+    assert "4 items, 2 pairs that read alike" in contest("bank", "duplicates").output
+
+
+def test_what_reads_alike_can_stay_out(contest, file):
+    file.write_text(FILE + row(AGE, 1) + row(SAME_AGE, 2), encoding="utf-8-sig")
+    outcome = json.loads(contest("bank", "import", file, "--as", "huong", "--without-near", "--json").output)
+    assert (outcome["added"], outcome["near"][0]["first"]) == (2, {"row": 3})
+    assert stored() == 2

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from contest import contests
+from contest import contests, round_settings
 from contest.extensions import db
 from contest.fields import moment
 from contest.formatting import vn_datetime
@@ -47,7 +47,9 @@ def fields_of(html):
         attributes = dict(re.findall(r'([a-z-]+)="([^"]*)"', tag))
         if attributes.get("type") in ("checkbox", "radio") and not re.search(r"\schecked\b", tag):
             continue
-        if "name" in attributes:
+        if attributes.get("type") == "checkbox" and "value" in attributes:
+            sent.setdefault(attributes["name"], []).append(attributes["value"])
+        elif "name" in attributes:
             sent[attributes["name"]] = attributes.get("value", "y")
     for name, inner in re.findall(r'<select[^>]*name="([^"]*)"[^>]*>(.*?)</select>', html, re.DOTALL):
         chosen = re.findall(
@@ -182,6 +184,81 @@ def test_of_two_organizers_the_second_is_told_and_keeps_what_was_typed(staff, ro
     again = fields_of(html)
     assert post(staff, address, **again).status_code == 303
     assert fresh(round).title == "Tên của người thứ hai"
+
+
+def test_a_round_is_for_the_divisions_that_are_ticked(staff, round):
+    address = f"/admin/rounds/{round.id}/configuration"
+    html = page(staff, address)
+    assert fields_of(html)["divisions"] == ["officials", "citizens"]
+    assert "Dành cho mọi bảng thi." in words(html)
+
+    refused = send(staff, address, divisions=["officials"])
+    html = refused.get_data(as_text=True)
+    check_page(html)
+    assert refused.status_code == 422
+    assert html.count("Vòng này còn giải thưởng của bảng Người dân") == 2  # above the form and at the boxes
+    assert fields_of(html)["divisions"] == ["officials"]
+
+    prizes = f"/admin/rounds/{round.id}/prizes"
+    places = [
+        place for place in range(4) if fields_of(page(staff, prizes))[f"prize-{place}-division"] == "citizens"
+    ]
+    assert send(staff, prizes, **{f"prize-{place}-title": "" for place in places}).status_code == 303
+    left_out = send(staff, address, divisions=["officials"])
+
+    assert left_out.status_code == 303
+    assert [one.division.code for one in fresh(round).divisions] == ["officials"]
+    shown = words(page(staff, left_out.location))
+    assert "Không dành cho bảng Người dân." in shown
+    assert "bảng dự thi (bản 3)" in shown
+    assert staff.get(division(round)).status_code == 404
+
+    assert send(staff, address, divisions=["officials", "citizens"]).status_code == 303
+    added = asked(round)
+    assert (added.specification, added.prediction_counted, added.unit_threshold_percent) == ([], "full", 0)
+
+
+@pytest.mark.parametrize("chosen", [(), ("guests",), ("",)])
+def test_a_round_for_nobody_is_refused_at_the_boxes(staff, round, chosen):
+    address = f"/admin/rounds/{round.id}/configuration"
+
+    answer = send(staff, address, drop=() if chosen else ("divisions",), divisions=list(chosen))
+
+    html = answer.get_data(as_text=True)
+    check_page(html)
+    assert answer.status_code == 422
+    assert html.count("Vòng thi cần ít nhất một bảng thi.") == 2
+    assert len(fresh(round).divisions) == 2
+
+
+def test_a_new_round_leaves_the_prizes_of_those_behind_whom_it_is_not_for(staff, contest, round):
+    address = f"/admin/contests/{contest.id}/rounds/new"
+    assert "không được chép từ vòng trước" in words(page(staff, address))
+
+    answer = send(staff, address, divisions=["citizens"])
+
+    assert answer.status_code == 303
+    made = db.session.scalars(select(Round).where(Round.contest_id == contest.id, Round.number == 2)).one()
+    settings = round_settings.settings_of_round(db.session(), made)
+    assert [one.division for one in settings.divisions] == ["citizens"]
+    assert {one.division for one in settings.prizes} == {"citizens"}
+
+
+def test_pages_of_a_round_for_one_division_show_that_one(staff, contest, round):
+    builders.take_out(builders.make_round(contest, prizes=()), "citizens")
+    only = contest.rounds[-1]
+
+    for path in ("", "/dashboard", "/prizes", "/configuration"):
+        assert "Cán bộ, công chức, viên chức" in page(staff, f"/admin/rounds/{only.id}{path}")
+    for path in (
+        "/results",
+        "/standings",
+        "/standings/units",
+        "/analysis",
+        "/draw-trial",
+        "/statistics?division=citizens",
+    ):
+        page(staff, f"/admin/rounds/{only.id}{path}")
 
 
 def test_an_opened_rounds_form_changes_nothing(staff, round):
@@ -449,6 +526,15 @@ def test_a_contest_is_changed_in_its_form(staff, contest):
         ("guests", []),
     ]
     assert "thuộc nhóm Cơ quan chuyên môn thuộc UBND" in words(page(staff, answer.location))
+
+
+def test_an_age_below_16_is_refused_at_its_field_with_the_reason(staff, contest):
+    answer = send(staff, f"/admin/contests/{contest.id}/configuration", minimum_age="14")
+
+    html = answer.get_data(as_text=True)
+    check_page(html)
+    assert answer.status_code == 422
+    assert html.count("khi cả người đó và người giám hộ đồng ý") >= 2
 
 
 def test_a_wrong_contest_is_told_at_its_fields(staff, contest):

@@ -1,7 +1,7 @@
 """A contest is made unseen, changed until a round of it opens, announced once."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -146,7 +146,19 @@ def test_once_a_round_is_opened_only_words_change(organizer):
 
     assert save(contest, organizer, title="Tên hay hơn")
     with pytest.raises(Conflict, match="chỉ sửa được tên"):
-        save(contest, organizer, minimum_age=6)
+        save(contest, organizer, minimum_age=17)
+
+
+def test_nobody_under_16_is_let_in_by_a_setting_that_no_guardian_can_answer(organizer):
+    contest = create(organizer)
+    with pytest.raises(BadInput, match="người giám hộ"):
+        save(contest, organizer, minimum_age=15)
+
+    contest.minimum_age = 12  # as it could once be stored
+    db.session.commit()
+    assert save(contest, organizer, title="Tên khác")
+    with pytest.raises(BadInput, match="Hiện cuộc thi nhận người từ đủ 16 tuổi"):
+        registrations.check_birth_date(date(2012, 1, 1), contest, now=db_now(db.session()))
 
 
 def test_the_second_of_two_is_told(organizer):

@@ -192,10 +192,10 @@ def test_ending_a_round_lets_whoever_sits_keep_their_time(contest, round):
 def test_books_need_a_closed_round_and_close_once(contest, round):
     organizer = builders.make_staff()
     with pytest.raises(Conflict, match="chưa đóng"):
-        contests.close_books(db.session(), round, now=db_now(db.session()), actor_id=organizer.id)
+        builders.close_books(round, actor_id=organizer.id)
     closed = builders.close(round)
     with pytest.raises(Conflict, match="đã chốt sổ"):
-        contests.close_books(db.session(), closed, now=db_now(db.session()), actor_id=organizer.id)
+        builders.close_books(closed, actor_id=organizer.id)
 
 
 def test_the_books_count_the_truth_and_order_by_the_prediction(contest, round):

@@ -283,9 +283,9 @@ def test_nothing_is_published_while_scores_are_half_done(contest, staff):
     builders.close(round, with_books=False)
     accept(round, propose(round, CODE, None, staff), staff)
     with pytest.raises(Conflict, match="đang được chấm lại"):
-        contests.close_books(db.session(), found(round), now=db_now(db.session()), actor_id=staff[0].id)
+        builders.close_books(found(round), actor_id=staff[0].id)
     jobs.do_tasks()
-    contests.close_books(db.session(), found(round), now=db_now(db.session()), actor_id=staff[0].id)
+    builders.close_books(found(round), actor_id=staff[0].id)
 
 
 # --- refusals --------------------------------------------------------------------------------------
@@ -487,7 +487,7 @@ def test_from_the_search_to_the_participants_review(app, contest, staff):
     form = {"code": CODE, "action": "void", "reason": "Sai", "note": "Câu này có hai cách hiểu."}
     answer = browser.post(page, data=form | {"csrf_token": builders.csrf(browser)})
     assert answer.status_code == 303
-    accepted = second.post(f"{answer.location}/acceptance", data={"csrf_token": builders.csrf(second)})
+    accepted = builders.accept(second, answer.location)
     assert accepted.status_code == 303
     assert "Đang chấm lại" in browser.get(page).text
     jobs.do_tasks()
@@ -499,7 +499,7 @@ def test_from_the_search_to_the_participants_review(app, contest, staff):
     assert "5/5 điểm" in review
     board = visit(app).get(f"/contests/{contest.slug}/leaderboard").text
     assert "Câu này có hai cách hiểu." in board
-    contests.close_books(db.session(), found(round), now=db_now(db.session()), actor_id=staff[0].id)
+    builders.close_books(found(round), actor_id=staff[0].id)
     builders.rank(round)
     builders.publish(round)
     assert "Câu này có hai cách hiểu." in visit(app).get(f"/contests/{contest.slug}/winners").text

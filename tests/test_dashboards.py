@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import event, text
 
-from contest import contests, dashboards, units
+from contest import dashboards, units
 from contest.clock import db_now
 from contest.contests import Phase
 from contest.dashboards import Counts, Step
@@ -70,7 +70,7 @@ def test_the_steps_of_a_round_follow_each_other(contest):
     builders.close(round, with_books=False)
     assert step_now(round) is Step.CLOSE_BOOKS
 
-    contests.close_books(db.session(), round, now=db_now(db.session()), actor_id=builders.make_staff().id)
+    builders.close_books(round, actor_id=builders.make_staff().id)
     builders.rank(round)
     assert step_now(round) is Step.PUBLISH
 

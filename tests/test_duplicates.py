@@ -80,6 +80,13 @@ def test_an_import_is_compared_with_the_bank_and_with_itself():
     ]
 
 
+def test_what_is_known_to_be_different_is_not_told_and_hides_no_other_pair():
+    stems = ["Một hai ba?", "ba hai một", "Hai ba một", "Một hai ba bốn"]
+    pairs = near_duplicates(stems, threshold=0.7, apart={(0, 1)})
+    assert [(pair.first, pair.second) for pair in pairs] == [(0, 2), (0, 3), (1, 3)]
+    assert near_duplicates(stems[:3], apart={(0, 1), (0, 2), (1, 2)}) == []
+
+
 def test_nothing_and_stems_of_no_words():
     assert near_duplicates([]) == near_duplicates(["một"]) == []
     assert near_duplicates(["?", "!"]) == [NearDuplicate(0, 1, 1.0)]
@@ -121,7 +128,7 @@ def test_the_pairs_looked_at_grow_with_the_bank_and_not_with_its_square(size):
     vocabulary = [word for item in demo_items() for word in item.stem.split()]
     stems = [" ".join(chance.choices(vocabulary, k=chance.randint(10, 35))) for _ in range(size)]
     bags = [duplicates._bag(stem) for stem in stems]
-    compared = sum(1 for _ in duplicates._candidate_pairs(bags, THRESHOLD, 0))
+    compared = sum(1 for _ in duplicates._candidate_pairs(bags, (), THRESHOLD, 0))
     assert compared < 5 * size
 
 
@@ -130,7 +137,7 @@ def test_a_bank_of_one_pattern_is_bounded():
     names = ["".join(chance.choices("abcdeghik", k=6)) for _ in range(1_500)]
     stems = [f"Mức phí của thủ tục {name} khi nộp hồ sơ trực tuyến là bao nhiêu?" for name in names]
     bags = [duplicates._bag(stem) for stem in stems]
-    compared = sum(1 for _ in duplicates._candidate_pairs(bags, THRESHOLD, 0))
+    compared = sum(1 for _ in duplicates._candidate_pairs(bags, (), THRESHOLD, 0))
     assert compared <= len(stems) * duplicates.MOST_CANDIDATES
 
 

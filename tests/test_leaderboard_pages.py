@@ -423,3 +423,35 @@ def test_a_round_without_publication_has_an_empty_board_of_its_own(client, conte
 
     assert "Lê Thị Hoa" in text(client.get(WINNERS))
     assert "Chưa có kết quả được công bố" in text(client.get(f"{WINNERS}?round=2"))
+
+
+def test_a_round_that_is_not_for_the_asked_division_says_so_and_shows_the_one_it_has(client, contest, round):
+    builders.close(round)
+    second = builders.make_round(contest, title="Vòng 2", prizes=(), is_leaderboard_live=True)
+    builders.take_out(second, "citizens")
+    notes = "Vòng 2 không dành cho bảng Người dân."
+
+    for path in (UNITS, PEOPLE, "/contests/hoi-thi/statistics"):
+        # It has no board yet.
+        assert notes in text(client.get(f"{path}?round=2&division=citizens"))
+        assert notes not in text(client.get(f"{path}?round=1&division=citizens"))
+        assert client.get(f"{path}?round=2&division=guests").status_code == 404
+
+    builders.sign_in(client, builders.make_person(contest))
+    assert notes in text(client.get(f"{UNITS}?round=2"))
+    builders.sign_in(client, builders.make_person(contest, "officials"))
+    assert "không dành cho bảng" not in text(client.get(f"{UNITS}?round=2"))
+
+
+def test_the_board_of_a_round_of_one_division_has_its_people_alone(client, contest):
+    only = builders.make_round(contest, title="Vòng riêng", prizes=())
+    builders.take_out(only, "citizens")
+    builders.open_now(only)
+    take_part(contest, only, "Trần Thị Mai", division="officials")
+    builders.close(only)
+
+    for path in (UNITS, PEOPLE):
+        shown = text(client.get(f"{path}?division=citizens"))
+        assert "Vòng riêng, bảng Cán bộ, công chức, viên chức" in shown
+        assert "Vòng 1 không dành cho bảng Người dân." in shown
+    assert "Trần T. M." in text(client.get(PEOPLE))

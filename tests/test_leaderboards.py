@@ -68,7 +68,7 @@ def test_a_ranking_that_waited_for_the_books_leaves_their_order(live_app, contes
 
     session = db.session()
     closed = contests.find_round(session, round.id)
-    contests.close_books(session, closed, now=db_now(session), actor_id=organizer)
+    builders.close_books(closed, actor_id=organizer)
     sweeper = in_thread(live_app, lambda _: jobs.rank_what_changed(), failures)
     await_waiting(1)
     leaderboards.rank_round(session, closed, now=db_now(session))
@@ -88,7 +88,7 @@ def test_the_books_wait_for_a_ranking_under_way(live_app, contest):
 
     def close_books(other):
         found = contests.find_round(other, round.id)
-        contests.close_books(other, found, now=db_now(other), actor_id=organizer)
+        builders.close_books(found, actor_id=organizer, session=other)
         leaderboards.rank_round(other, found, now=db_now(other))
 
     leaderboards.take_turn(session, round.id)
@@ -110,9 +110,7 @@ def test_a_ranking_by_hand_knows_that_the_books_were_closed_meanwhile(live_app, 
     failures = []
 
     def close_books(other):
-        contests.close_books(
-            other, contests.find_round(other, round.id), now=db_now(other), actor_id=organizer
-        )
+        builders.close_books(contests.find_round(other, round.id), actor_id=organizer, session=other)
 
     in_thread(live_app, close_books, failures).join()
     leaderboards.rank_round(session, known_before, now=db_now(session))

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from contest.clock import db_now
 from contest.extensions import db
-from contest.models import Pool, RoundDivision
+from contest.models import Pool
 from tests import builders
 
 
@@ -101,14 +101,40 @@ def test_of_several_attempts_those_left_are_counted(client, contest):
 def test_a_division_that_the_round_does_not_ask_is_told_so(client, contest):
     round = builders.make_round(contest, prizes=())
     person = builders.make_person(contest)
-    asked = db.session.scalars(select(RoundDivision).where(RoundDivision.round_id == round.id)).all()
-    db.session.delete(next(one for one in asked if one.division.code == "citizens"))
-    db.session.commit()
+    builders.take_out(round, "citizens")
     builders.open_now(round)
     builders.sign_in(client, person)
 
     assert big_button(client)[0] == "Xem thể lệ"
-    assert "Vòng này không dành cho bảng Người dân." in text(client.get("/"))
+    assert "Vòng này không dành cho bảng Người dân của bạn." in text(client.get("/"))
+    assert "Vòng này không dành cho bảng Người dân của bạn." in text(client.get("/me"))
+    only = "Dành cho bảng Cán bộ, công chức, viên chức. Không dành cho bảng Người dân."
+    assert only in text(client.get("/"))
+    assert text(client.get(f"/contests/{contest.slug}/rules")).count(only) == 2  # the schedule, an article
+
+
+def test_before_it_opens_too_nobody_is_promised_a_start_that_will_not_come(client, contest):
+    builders.take_out(builders.make_round(contest, opens_in=timedelta(days=1), prizes=()), "citizens")
+    builders.sign_in(client, builders.make_person(contest))
+
+    assert big_button(client)[0] == "Xem thể lệ"
+    assert "không dành cho bảng Người dân của bạn" in text(client.get("/"))
+
+
+def test_of_two_rounds_at_once_everybody_is_led_to_their_own(client, contest):
+    first = builders.make_round(contest, prizes=(), title="Vòng của cán bộ")
+    builders.take_out(first, "citizens")
+    builders.open_now(first)
+    second = builders.make_round(contest, prizes=(), title="Vòng của người dân", opens_in=timedelta(days=1))
+    builders.take_out(second, "officials")
+
+    builders.sign_in(client, builders.make_person(contest, division="officials"))
+    assert big_button(client) == ("Vào thi", f"/rounds/{first.id}/attempts")
+
+    builders.sign_in(client, builders.make_person(contest))
+    assert big_button(client)[0] == "Xem thể lệ"
+    assert "Nút Vào thi hiện ở đây khi vòng thi mở." in text(client.get("/"))
+    assert '<h2 class="now-title">Vòng của người dân</h2>' in client.get("/").get_data(as_text=True)
 
 
 def test_staff_are_not_asked_to_take_part(client, round):

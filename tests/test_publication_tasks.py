@@ -63,7 +63,12 @@ def test_what_can_not_be_published_is_refused_when_it_is_ordered(app):
     round = builders.open_now(builders.make_round(contest))
     with pytest.raises(Conflict, match="chốt sổ"):
         publication_tasks.order(
-            db.session(), round, reason="", now=db_now(db.session()), actor_id=builders.make_staff().id
+            db.session(),
+            round,
+            reason="",
+            data_key=builders.data_key(),
+            now=db_now(db.session()),
+            actor_id=builders.make_staff().id,
         )
 
 
@@ -113,7 +118,7 @@ def test_official_results_are_published_by_the_task_under_both_names(client, rou
     session.commit()
     builders.sign_in(client, approver)
 
-    post(client, f"/admin/proposals/{proposal.id}/acceptance")
+    builders.accept(client, f"/admin/proposals/{proposal.id}")
     assert proposals.find(session, proposal.id).decided_by_id == approver.id
     jobs.do_tasks()
 

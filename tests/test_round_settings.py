@@ -1,19 +1,22 @@
 """A round is set up, saved by who has seen it, cloned, deleted; opened, nothing of it changes."""
 
 import hashlib
+import json
 import threading
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from contest import contest_settings, contests, leaderboards, public_texts, publishing, round_settings
+from contest.cli import main
 from contest.clock import db_now
 from contest.errors import BadInput, Conflict
 from contest.extensions import db
-from contest.models import AuditEvent, Prize, Round, RoundDivision
+from contest.models import Account, AuditEvent, Division, Prize, Round, RoundDivision
 from contest.pools import loaded, specification_cells
 from contest.rules.configuration import PrizeSettings
 from contest.saved_changes import ChangedMeanwhile
@@ -211,6 +214,111 @@ def test_of_eight_who_save_at_once_one_does(live_app):
     assert sorted(outcomes) == ["saved"] + ["told"] * 7
     db.session.rollback()
     assert db.session.get_one(Round, round_id).configuration_version == 2
+
+
+# --- which divisions it is for -------------------------------------------------------------------
+
+
+def without(round, code, **changed):
+    settings = settings_of(round)
+    return {"divisions": tuple(one for one in settings.divisions if one.division != code)} | changed
+
+
+def test_a_division_leaves_with_what_was_asked_of_it_and_the_log_keeps_it(round, organizer):
+    prizes = tuple(one for one in settings_of(round).prizes if one.division == "officials")
+    asked = next(one for one in settings_of(round).divisions if one.division == "citizens")
+
+    assert save(round, organizer, **without(round, "citizens", prizes=prizes))
+
+    assert [one.division for one in settings_of(round).divisions] == ["officials"]
+    event = last_event()
+    assert event.before["citizens.division"] == "citizens"
+    assert event.before["citizens.chain"] == list(asked.chain)
+    assert event.after["citizens.division"] is None
+    assert event.after["citizens.chain"] is None
+    assert not any(name.startswith("officials.") for name in event.after)
+
+
+def test_a_division_that_prizes_name_stays(round, organizer):
+    with pytest.raises(BadInput, match="còn giải thưởng của bảng Người dân") as refused:
+        save(round, organizer, **without(round, "citizens"))
+
+    assert list(refused.value.fields) == ["divisions"]
+    db.session.rollback()
+    assert len(settings_of(round).divisions) == 2
+
+
+def test_a_division_begins_as_in_the_last_round_that_has_it_or_as_usual(contest, organizer, session):
+    first = builders.make_round(contest, opens_in=timedelta(days=2), prizes=())
+    of_first = settings_of(first).divisions
+    contest.divisions.append(Division(code="guests", name="Khách", position=3, unit_kind="any"))
+    session.commit()
+    second = builders.make_round(contest, opens_in=timedelta(days=9), prizes=())
+    for code in ("citizens", "guests"):
+        builders.take_out(second, code)
+        session.refresh(second)
+
+    offered = round_settings.offered_divisions(session, contest_settings.find_contest(session, contest.id))
+
+    assert list(offered) == ["officials", "citizens", "guests"]
+    assert offered["citizens"] == of_first[1]
+    assert (offered["guests"].specification, offered["guests"].unit_threshold_percent) == ((), 50)
+    assert save(second, organizer, divisions=tuple(offered.values()))
+    assert settings_of(second).divisions == tuple(offered.values())
+
+
+def test_a_clone_is_for_the_same_divisions(contest, organizer, session):
+    round = builders.make_round(contest, opens_in=timedelta(days=2), prizes=())
+    builders.take_out(round, "officials")
+    session.refresh(round)
+
+    made = round_settings.clone_round(
+        session,
+        contest_settings.find_contest(session, contest.id),
+        round,
+        now=db_now(session),
+        actor_id=organizer.id,
+    )
+
+    assert [one.division for one in settings_of(made).divisions] == ["citizens"]
+
+
+def test_a_division_that_is_being_taken_out_of_the_contest_does_not_come_into_a_round(live_app):
+    contest = builders.make_contest()
+    contest.divisions.append(Division(code="guests", name="Khách", position=3, unit_kind="any"))
+    db.session.commit()
+    organizer_id = builders.make_staff().id
+    round = builders.make_round(contest, opens_in=timedelta(days=2), prizes=())
+    builders.take_out(round, "guests")
+    round_id, contest_id = round.id, contest.id
+
+    def add():
+        session = db.session()
+        found = contests.find_round(session, round_id)
+        offered = round_settings.offered_divisions(
+            session, contest_settings.find_contest(session, contest_id)
+        )
+        session.rollback()
+        return save(found, session.get_one(Account, organizer_id), divisions=tuple(offered.values()))
+
+    session = db.session()
+    contest = contest_settings.find_contest(session, contest_id)
+    settings = contest_settings.settings_of_contest(contest)
+    contest_settings.save_contest(
+        session,
+        contest,
+        replace(settings, divisions=settings.divisions[:2]),
+        seen=1,
+        now=db_now(session),
+        actor_id=organizer_id,
+    )
+    thread, result = builders.in_thread(live_app, add)
+    builders.wait_until_somebody_waits()
+    session.commit()
+    thread.join()
+
+    assert isinstance(result[0], BadInput)
+    assert "bảng thi của cuộc thi này" in result[0].sentence
 
 
 # --- made, cloned, deleted -----------------------------------------------------------------------
@@ -427,3 +535,22 @@ def test_a_commitment_is_made_once(round, session):
     commit(round, b"b" * 32)
 
     assert round.seed_commitment == first
+
+
+def test_the_list_on_the_command_line_names_the_divisions(live_app, monkeypatch):
+    settings = live_app.config["CONTEST"]
+    monkeypatch.setenv("CONTEST_ENV", "test")
+    for name in ("database_url", "redis_url", "secret_key", "data_key", "data_dir"):
+        monkeypatch.setenv(f"CONTEST_{name.upper()}", str(getattr(settings, name)))
+    contest = builders.make_contest()
+    builders.make_round(contest, opens_in=timedelta(days=2))
+    builders.take_out(builders.make_round(contest, opens_in=timedelta(days=9), prizes=()), "citizens")
+
+    as_json = CliRunner().invoke(main, ["round", "list", "--json"])
+    as_text = CliRunner().invoke(main, ["round", "list"])
+
+    assert [row["divisions"] for row in json.loads(as_json.stdout)] == [
+        ["officials", "citizens"],
+        ["officials"],
+    ]
+    assert as_text.stdout.splitlines()[-1].endswith("Vòng thử (officials)")

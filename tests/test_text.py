@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from question_bank.text import (
     ALLOWED_TAGS,
     LONGEST_HTML,
+    _cleaned_once,
     clean_html,
     clean_text,
     fold,
@@ -258,6 +259,12 @@ def test_no_payload_leaves_more_than_plain_tags(payload):
 )
 def test_what_is_allowed_stays_as_it_is(html):
     assert clean_html(html) == html
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="<>&", exclude_categories=("Cs",))))
+def test_what_has_no_markup_is_cleaned_as_if_it_might(plain):
+    """The short way past the cleaners gives what they give."""
+    assert clean_html(plain) == _cleaned_once(_cleaned_once(plain))
 
 
 def test_what_is_not_allowed_leaves_its_text():

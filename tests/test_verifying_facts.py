@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from contest import (
     attempts,
+    books,
     contests,
     corrections,
     declines,
@@ -148,8 +149,8 @@ def test_pauses_resits_withdrawn_items_and_playing_organizers_verify(app, tmp_pa
     session.commit()
     closed = found(round)
     session.refresh(closed)
-    contests.close_books(session, closed, now=db_now(session), actor_id=organizer.id)
-    publishing.rank_round(session, closed, data_key=builders.data_key(), now=db_now(session))
+    how_closed = {"data_key": builders.data_key(), "now": db_now(session), "actor_id": organizer.id}
+    books.close(session, closed, **how_closed)
     session.commit()
     assert faults(round) == []
     assert_all_agree(round, tmp_path)

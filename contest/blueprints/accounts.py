@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -10,7 +9,6 @@ from flask import Blueprint, Response, current_app, flash, redirect, render_temp
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
-from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, Field, PasswordField, RadioField, SelectField, StringField
 from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
@@ -23,7 +21,7 @@ from contest.clock import db_now
 from contest.contests import Phase
 from contest.errors import BadInput, Conflict, NotThere
 from contest.extensions import db
-from contest.models import Account, Consent, Contest, Division, Unit
+from contest.models import Account, Contest, Division, Unit
 from contest.models.units import GROUPS
 from contest.rules.eligibility import LONGEST_NAME, LONGEST_PASSWORD, is_name, normal_phone
 from contest.rules.passwords import refusal
@@ -418,13 +416,17 @@ def me() -> ResponseReturnValue:
     account: Account = current_user.account
     contest = contests.current_contest(db.session())
     now = db_now(db.session())
+    entry = registrations.of_account(db.session(), account.id, contest.id) if contest else None
     return render_template(
         "accounts/me.html",
         contest=contest,
         account=account,
         login=_masked_login(account),
-        entry=registrations.of_account(db.session(), account.id, contest.id) if contest else None,
-        consents=_consents(account),
+        entry=entry,
+        own_rounds=(
+            contests.rounds_of_division(db.session(), entry.contest_id, entry.division_id) if entry else ()
+        ),
+        consents=accounts.consents_of(db.session(), account.id),
         checks=winner_checks.own_open(db.session(), account.id),
         complaints=complaints.own(db.session(), account.id, contest.id) if contest else [],
         attempts=registrations.own_attempts(db.session(), account.id, contest.id) if contest else [],
@@ -442,9 +444,3 @@ def _masked_login(account: Account) -> str:
     """Return a phone as "*******678"; a staff sign-in name stands as it is."""
     login = accounts.login_of(account, data_key=current_app.config["CONTEST"].data_key)
     return f"*******{login[-3:]}" if normal_phone(login) else login
-
-
-def _consents(account: Account) -> Sequence[Consent]:
-    return db.session.scalars(
-        select(Consent).where(Consent.account_id == account.id).order_by(Consent.granted_at, Consent.id)
-    ).all()

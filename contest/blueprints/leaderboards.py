@@ -22,6 +22,7 @@ from contest.leaderboards import Page
 from contest.models import (
     Contest,
     Correction,
+    Division,
     Publication,
     Registration,
     Round,
@@ -54,6 +55,8 @@ class Board:
     asked: RoundDivision
     # All divisions of the round, in their order.
     all_asked: Sequence[RoundDivision]
+    # The asked division, or the viewer's own, that the round is not for.
+    left_out: Division | None
     # The viewer's own entry in the contest.
     entry: Registration | None
     is_public: bool
@@ -102,11 +105,13 @@ def _board(slug: str) -> Board | None:
         if current_user.is_authenticated
         else None
     )
-    asked = _asked_division(all_asked, entry)
+    asked, left_out = contests.division_on_show(
+        contest, all_asked, request.args.get("division", ""), entry.division if entry else None
+    )
     is_public = leaderboards.is_public(round, now=now)
     corrections = scoring.corrections_in_force(db.session(), round.id) if round.closed_at else ()
     phase = contests.phase(round, now=now)
-    return Board(contest, round, phase, asked, all_asked, entry, is_public, corrections)
+    return Board(contest, round, phase, asked, all_asked, left_out, entry, is_public, corrections)
 
 
 def _asked_round(contest: Contest) -> Round | None:
@@ -121,17 +126,6 @@ def _asked_round(contest: Contest) -> Round | None:
 
 def _newest_public(contest: Contest, now: datetime) -> Round | None:
     return next((one for one in reversed(contest.rounds) if leaderboards.is_public(one, now=now)), None)
-
-
-def _asked_division(all_asked: Sequence[RoundDivision], entry: Registration | None) -> RoundDivision:
-    code = request.args.get("division", "")
-    own = entry.division.code if entry else None
-    by_code = {one.division.code: one for one in all_asked}
-    if not code:
-        return by_code.get(own or "", all_asked[0])
-    if code not in by_code:
-        raise NotThere("Vòng này không có bảng thi đó.")
-    return by_code[code]
 
 
 def _page_number() -> int:

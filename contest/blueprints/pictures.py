@@ -4,7 +4,7 @@ from flask import Blueprint, Response
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from contest import imports, pictures
+from contest import import_tasks, pictures
 from contest.errors import NotThere
 from contest.extensions import db
 from contest.models import BankImport
@@ -25,7 +25,7 @@ def show(sha256: str) -> ResponseReturnValue:
 def of_import(import_id: int, sha256: str) -> ResponseReturnValue:
     """Give a picture of a file that was brought, as it would be stored."""
     brought = db.session.get(BankImport, import_id)
-    content = imports.picture(brought, sha256) if brought else None
+    content = import_tasks.picture(db.session(), brought, sha256) if brought else None
     if content is None:
         raise NotThere("Không tìm thấy hình này.")
     return Response(content, mimetype="image/webp")

@@ -41,8 +41,9 @@ from contest.models import (
     UnitStanding,
 )
 from contest.models.units import GROUPS
+from contest.rules import wording
 from contest.rules.articles import chapters
-from contest.rules.eligibility import GUARDIAN_AGE
+from contest.rules.eligibility import youngest
 from contest.rules.timing import next_start
 
 bp = Blueprint("public", __name__)
@@ -78,7 +79,9 @@ def contest_page(slug: str) -> ResponseReturnValue:
 
 def _contest_page(contest: Contest) -> ResponseReturnValue:
     now = db_now(db.session())
-    round = contests.round_on_show(contest, now=now)
+    entry = _own_entry(contest)
+    own = contests.rounds_of_division(db.session(), contest.id, entry.division_id) if entry else ()
+    round = contests.round_on_show(contest, now=now, preferred=own)
     if round is None:
         return render_template("public/no_round.html", contest=contest)
     asked = _asked(contest)
@@ -88,9 +91,10 @@ def _contest_page(contest: Contest) -> ResponseReturnValue:
         round=round,
         where=contests.phase(round, now=now),
         Phase=Phase,
-        step=_next_step(contest, round, asked[round.id], now=now),
+        step=_next_step(contest, round, entry, asked[round.id], now=now),
         phases={one.id: contests.phase(one, now=now) for one in contest.rounds},
         sizes={one.id: _sizes(asked[one.id]) for one in contest.rounds},
+        who=_who(contest, asked),
         prizes=_prizes(contest)[round.id],
         participation=_participation(contest, asked, now=now),
         now=now,
@@ -110,14 +114,22 @@ def _remaining(at: datetime, now: datetime) -> str:
 # --- the one big button --------------------------------------------------------------------------
 
 
-def _next_step(contest: Contest, round: Round, asked: Sequence[RoundDivision], *, now: datetime) -> Step:
+def _own_entry(contest: Contest) -> Registration | None:
+    if not current_user.is_authenticated:
+        return None
+    return registrations.of_account(db.session(), current_user.id, contest.id)
+
+
+def _next_step(
+    contest: Contest,
+    round: Round,
+    entry: Registration | None,
+    asked: Sequence[RoundDivision],
+    *,
+    now: datetime,
+) -> Step:
     """Return what this person does next in a round, by its phase, their sign-in, entry and attempts."""
     where = contests.phase(round, now=now)
-    entry = (
-        registrations.of_account(db.session(), current_user.id, contest.id)
-        if current_user.is_authenticated
-        else None
-    )
     if where is Phase.CLOSING and entry and (resit := _resit(round, now=now)):
         until = f"Bạn được thi lại một lượt, vào thi trước {vn_datetime(resit.closes_at)}."
         return Step("Vào thi lại", url_for("attempts.start", round_id=round.id), until, is_start=True)
@@ -125,13 +137,17 @@ def _next_step(contest: Contest, round: Round, asked: Sequence[RoundDivision], *
         return _step_after(contest, round, now=now)
     if entry is None:
         return _step_to_enter()
+    mine = next((one for one in asked if one.division_id == entry.division_id), None)
+    if mine is None:
+        rules = url_for("public.rules", slug=contest.slug)
+        return Step("Xem thể lệ", rules, f"Vòng này không dành cho bảng {entry.division.name} của bạn.")
     if where is Phase.PLANNED:
         return Step(
             "Xem thể lệ",
             url_for("public.rules", slug=contest.slug),
             "Bạn đã đăng ký. Nút Vào thi hiện ở đây khi vòng thi mở.",
         )
-    return _step_to_sit(round, entry, asked, now=now)
+    return _step_to_sit(round, mine, now=now)
 
 
 def _step_to_enter() -> Step:
@@ -145,11 +161,7 @@ def _step_to_enter() -> Step:
     return Step("Đăng ký dự thi", register, "Bạn chưa đăng ký cuộc thi này.")
 
 
-def _step_to_sit(round: Round, entry: Registration, asked: Sequence[RoundDivision], *, now: datetime) -> Step:
-    mine = next((one for one in asked if one.division_id == entry.division_id), None)
-    if mine is None:
-        rules = url_for("public.rules", slug=round.contest.slug)
-        return Step("Xem thể lệ", rules, f"Vòng này không dành cho bảng {entry.division.name}.")
+def _step_to_sit(round: Round, mine: RoundDivision, *, now: datetime) -> Step:
     tries = [one for one in _own_attempts(round) if one.voided_at is None]
     sitting = next((one for one in tries if one.submitted_at is None and now < one.deadline_at), None)
     if sitting:
@@ -218,6 +230,16 @@ def _asked(contest: Contest) -> Mapping[int, list[RoundDivision]]:
     ).all()
     rows = sorted(rows, key=lambda one: one.division.position)
     return {round.id: [one for one in rows if one.round_id == round.id] for round in contest.rounds}
+
+
+def _who(contest: Contest, asked: Mapping[int, Sequence[RoundDivision]]) -> dict[int, str]:
+    """Return whom the rounds are for that are not for everybody, by the round's id."""
+    divisions = contest_settings.settings_of_contest(contest).divisions
+    return {
+        round.id: wording.who({one.division.code for one in asked[round.id]}, divisions)
+        for round in contest.rounds
+        if 0 < len(asked[round.id]) < len(divisions)
+    }
 
 
 def _prizes(contest: Contest) -> Mapping[int, list[Prize]]:
@@ -289,6 +311,7 @@ def rules(slug: str) -> ResponseReturnValue:
         chapters=chapters(contest_settings.settings_of_contest(contest), rounds, GROUPS),
         roman=("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X"),
         names={one.code: one.name for one in contest.divisions},
+        who=_who(contest, _asked(contest)),
         pools=_pools(contest),
         seeds={round.id: _seed(round) for round in contest.rounds},
         sources=headcounts.sources(session, contest) if contest.headcounts_locked_at else (),
@@ -332,10 +355,11 @@ def _seed(round: Round) -> str | None:
 @bp.get("/privacy")
 def privacy() -> ResponseReturnValue:
     """What people agree to, word for word, and what they can ask for."""
+    contest = contests.current_contest(db.session())
     return render_template(
         "public/privacy.html",
-        contest=contests.current_contest(db.session()),
+        contest=contest,
         consents=accounts.CONSENTS,
         version=accounts.CONSENT_VERSION,
-        minimum_age=GUARDIAN_AGE,
+        minimum_age=youngest(contest.minimum_age if contest else 0),
     )

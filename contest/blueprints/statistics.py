@@ -14,7 +14,7 @@ from contest.clock import db_now
 from contest.contests import Phase
 from contest.errors import NotThere
 from contest.extensions import db
-from contest.models import Contest, Round, RoundDivision
+from contest.models import Contest, Division, Round, RoundDivision
 from contest.models.units import GROUPS
 from contest.readings import shared
 from contest.statistics import Figures
@@ -31,6 +31,8 @@ class Board:
     phase: Phase
     asked: RoundDivision
     all_asked: Sequence[RoundDivision]
+    # The asked division that the round is not for.
+    left_out: Division | None
     is_public: bool
 
 
@@ -72,12 +74,9 @@ def _board(contest: Contest, *, now: datetime) -> Board | None:
     )
     if not all_asked:
         return None
-    asked = next((one for one in all_asked if one.division.code == code), None if code else all_asked[0])
-    if asked is None:
-        raise NotThere("Vòng này không có bảng thi đó.")
-    return Board(
-        round, contests.phase(round, now=now), asked, all_asked, leaderboards.is_public(round, now=now)
-    )
+    asked, left_out = contests.division_on_show(contest, all_asked, code)
+    is_public = leaderboards.is_public(round, now=now)
+    return Board(round, contests.phase(round, now=now), asked, all_asked, left_out, is_public)
 
 
 def _figures(asked: RoundDivision) -> Figures:

@@ -26,6 +26,7 @@ STEM_WIDTH = 70
 PLACES = {
     "import": "contest.cli.bank_data:import_",
     "export": "contest.cli.bank_data:export",
+    "duplicates": "contest.cli.bank_data:duplicates_",
     "analyse": "contest.cli.bank_data:analyse",
     "simulate-draw": "contest.cli.bank_data:simulate",
 }

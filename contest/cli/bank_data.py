@@ -1,20 +1,23 @@
 """The bank in the database from the command line: files in and out."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 from flask import current_app
+from sqlalchemy import select
 
-from contest import accounts, analyses, bank, draw_trials, imports
+from contest import accounts, analyses, bank, draw_trials, duplicates, imports, item_lists, leaderboards
 from contest.cli import with_app
 from contest.cli.rounds import find_round
 from contest.clock import db_now
 from contest.errors import Conflict, NotThere
 from contest.extensions import db
-from contest.models import Account, RoundAnalysis, RoundDivision
+from contest.imports import NearPair, Plan
+from contest.models import Account, BankItem, RoundAnalysis, RoundDivision
 from question_bank.formats import aiken, csv, docx, gift, moodle_xml, xlsx
 from question_bank.items import LEVELS, TOPICS
 
@@ -43,6 +46,7 @@ def _staff(login: str) -> Account:
 @click.option("--level", type=click.Choice(LEVELS), help="Of items whose file names none.")
 @click.option("--divisions", default=DIVISIONS, show_default=True, help="Of the new items, by commas.")
 @click.option("--accept-errors", is_flag=True, help="Take the good items although others have errors.")
+@click.option("--without-near", is_flag=True, help="Leave out new items that read like others.")
 @click.option("--dry-run", is_flag=True, help="Say what would happen and store nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @with_app
@@ -53,6 +57,7 @@ def import_(
     level: str | None,
     divisions: str,
     accept_errors: bool,
+    without_near: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -61,14 +66,17 @@ def import_(
     Stores nothing and exits with 1 if some have errors, unless these are accepted.
     """
     session, content = db.session(), file.read_bytes()
-    defaults = imports.Defaults(topic or "", level or "", tuple(divisions.split(",")))
+    session.execute(leaderboards.PATIENCE)
+    defaults = imports.Defaults(topic or "", level or "", tuple(divisions.split(",")), without_near)
     planned = imports.plan(session, file.name, content, defaults)
     errors = [problem for problem in planned.problems if problem.severity == "error"]
+    codes = _codes(planned)
     outcome = {
         "added": len(planned.added),
         "changed": len(planned.changed),
         "skipped": len(planned.skipped),
         "problems": [problem.as_json() for problem in planned.problems],
+        "near": [_near(pair, codes) for pair in planned.near],
         "stored": not dry_run and (accept_errors or not errors),
     }
     if outcome["stored"]:
@@ -82,15 +90,49 @@ def import_(
         click.echo(f"added {outcome['added']}, changed {outcome['changed']}, skipped {outcome['skipped']}")
         for problem in planned.problems:
             click.echo(f"{problem.severity} {dict(problem.where)}: {problem.reason}")
+        for pair in planned.near:
+            like = codes[pair.like] if isinstance(pair.like, int) else dict(pair.like.where)
+            click.echo(f"near {dict(pair.found.where)}: {pair.similarity:.0%} like {like}")
     if not outcome["stored"] and not dry_run:
         raise click.ClickException("Nothing was stored; --accept-errors takes the good items.")
+
+
+def _codes(planned: Plan) -> Mapping[int, str]:
+    """Return the codes of the bank's items that new ones read like, by id."""
+    ids = {pair.like for pair in planned.near if isinstance(pair.like, int)}
+    rows = db.session.execute(select(BankItem.id, BankItem.code).where(BankItem.id.in_(ids)))
+    return dict(rows.all())
+
+
+def _near(pair: NearPair, codes: Mapping[int, str]) -> dict[str, Any]:
+    told = {"where": dict(pair.found.where), "similarity": pair.similarity}
+    if isinstance(pair.like, int):
+        return told | {"code": codes[pair.like]}
+    return told | {"first": dict(pair.like.where)}
+
+
+@click.command("duplicates")
+@click.option("--json", "as_json", is_flag=True, help="Print the pairs as JSON.")
+@with_app
+def duplicates_(as_json: bool) -> None:
+    """Show which items of the whole bank read alike and were not told apart, the most alike first."""
+    session = db.session()
+    session.execute(leaderboards.PATIENCE)
+    count, pairs = duplicates.search(session)
+    if as_json:
+        told = [{"first": first, "second": second, "similarity": alike} for first, second, alike in pairs]
+        click.echo(json.dumps({"items": count, "pairs": told}))
+        return
+    click.echo(f"{count} items, {len(pairs)} pairs that read alike")
+    for first, second, alike in pairs:
+        click.echo(f"  {first:<12} {second:<12} {alike:.0%}")
 
 
 @click.command("export")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--words", default="", help="Only items with these words, accents aside.")
 @click.option("--topic", default="", type=click.Choice(["", *TOPICS]))
-@click.option("--state", default="", type=click.Choice(["", *bank.STATES]))
+@click.option("--state", default="", type=click.Choice(["", *item_lists.STATES]))
 @click.option("--json", "as_json", is_flag=True, help="Print how many as JSON.")
 @with_app
 def export(file: Path, words: str, topic: str, state: str, as_json: bool) -> None:

@@ -4,6 +4,7 @@ import json
 import time
 from dataclasses import asdict
 from itertools import islice
+from typing import Any
 
 import click
 from flask import current_app
@@ -43,13 +44,13 @@ _slug = click.option("--contest", "slug", help="The contest's address; without i
 @click.option("--json", "as_json", is_flag=True, help="Print the rounds as JSON.")
 @with_app
 def list_rounds(slug: str | None, as_json: bool) -> None:
-    """Print the rounds of a contest: number, phase, times, title."""
+    """Print the rounds of a contest: number, phase, times, title, divisions."""
     session = db.session()
     contest = (
         contests.find_contest(session, slug, with_drafts=True) if slug else contests.current_contest(session)
     )
     now = db_now(session)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "number": round.number,
             "phase": contests.phase(round, now=now).value,
@@ -58,6 +59,10 @@ def list_rounds(slug: str | None, as_json: bool) -> None:
             "is_locked": round.opened_at is not None,
             "commitment": round.seed_commitment,
             "title": round.title,
+            "divisions": [
+                asked.division.code
+                for asked in sorted(round.divisions, key=lambda one: one.division.position)
+            ],
         }
         for round in (contest.rounds if contest else ())
     ]
@@ -67,6 +72,7 @@ def list_rounds(slug: str | None, as_json: bool) -> None:
     for row in rows:
         click.echo(
             f"{row['number']:3}  {row['phase']:13}{row['opens_at']}  {row['closes_at']}  {row['title']}"
+            f" ({', '.join(row['divisions'])})"
         )
 
 

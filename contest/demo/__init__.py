@@ -22,6 +22,7 @@ from contest import (
     accounts,
     attempts,
     bank,
+    books,
     certificates,
     complaints,
     contests,
@@ -392,8 +393,7 @@ def _finish(demo: _Demo, round: Round, organizer: Account, approver: Account) ->
     found = contests.find_round(session, round.id)
     session.refresh(found)
     books_at = closed_at + timedelta(hours=10)
-    contests.close_books(session, found, now=books_at, actor_id=organizer.id)
-    leaderboards.rank_round(session, found, now=books_at)
+    books.close(session, found, data_key=demo.data_key, now=books_at, actor_id=organizer.id)
     publishing.publish(
         session,
         found,

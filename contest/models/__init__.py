@@ -17,6 +17,7 @@ from contest.models.contests import (
     RoundDivision,
     UnrankedPerson,
 )
+from contest.models.duplicates import Distinction, FoundDuplicate
 from contest.models.incidents import ExtraTime, Heartbeat, Outage, OutageDecision, Resit
 from contest.models.integrity import Correction, Decline, Exclusion
 from contest.models.proposals import Proposal
@@ -45,9 +46,11 @@ __all__ = [
     "ContestStanding",
     "Correction",
     "Decline",
+    "Distinction",
     "Division",
     "Exclusion",
     "ExtraTime",
+    "FoundDuplicate",
     "Headcount",
     "Heartbeat",
     "ItemVersion",

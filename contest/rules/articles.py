@@ -151,6 +151,7 @@ def _of_rounds(contest: ContestSettings, one: RoundSettings) -> tuple[Article, .
     names = {division.code: division for division in contest.divisions}
     asked = [(names[entry.division], entry) for entry in one.divisions if entry.division in names]
     articles = [
+        *_who(contest, one),
         _paper(one, asked),
         Article("Số lượt thi", (Clause(wording.attempts(one)),)),
         Article(
@@ -196,6 +197,13 @@ def _of_rounds(contest: ContestSettings, one: RoundSettings) -> tuple[Article, .
         Article("Kiến nghị về kết quả", (Clause(wording.complaints(one.complaint_days)),)),
     ]
     return tuple(articles)
+
+
+def _who(contest: ContestSettings, one: RoundSettings) -> list[Article]:
+    if len(contest.divisions) == 1:
+        return []
+    codes = {asked.division for asked in one.divisions}
+    return [Article("Bảng dự thi", (Clause(wording.who(codes, contest.divisions)),))]
 
 
 def _paper(one: RoundSettings, asked: Sequence[tuple[ContestDivision, DivisionSettings]]) -> Article:

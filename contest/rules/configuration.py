@@ -4,13 +4,13 @@ Forms make these values, the database gives them, rules/wording.py says them in 
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
-from contest.rules.eligibility import OLDEST
-from contest.rules.ranking import CRITERIA
+from contest.rules.eligibility import GUARDIAN_AGE, OLDEST
+from contest.rules.ranking import CRITERIA, DEFAULT_CHAIN
 from question_bank.draw import Cell
 
 SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -27,6 +27,8 @@ LONGEST_COOLDOWN_MS = 14 * 24 * 60 * MINUTE_MS
 MOST_ATTEMPTS = 50
 MOST_ITEMS = 200
 LARGEST = 2**31 - 1
+USUAL_THRESHOLD_PERCENT = 50
+NO_DIVISION = "Vòng thi cần ít nhất một bảng thi."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +116,41 @@ class ContestSettings:
     divisions: tuple[ContestDivision, ...] = ()
 
 
+# --- which divisions a round has -----------------------------------------------------------------
+
+
+def usual(division: ContestDivision) -> DivisionSettings:
+    """Return what a round asks of a division unless something else is set."""
+    return DivisionSettings(
+        division=division.code,
+        specification=(),
+        chain=DEFAULT_CHAIN,
+        prediction_counted="full",
+        unit_threshold_percent=0 if division.unit_kind == "commune" else USUAL_THRESHOLD_PERCENT,
+    )
+
+
+def with_divisions(
+    settings: RoundSettings, chosen: Collection[str], offered: Mapping[str, DivisionSettings]
+) -> RoundSettings:
+    """Return the settings for the chosen divisions: what was asked of them stays, others are as offered."""
+    present = {one.division: one for one in settings.divisions}
+    divisions = tuple(present.get(code, one) for code, one in offered.items() if code in chosen)
+    return replace(settings, divisions=divisions)
+
+
+def without_stray_prizes(settings: RoundSettings) -> RoundSettings:
+    """Return the settings without the prizes of divisions that the round has not."""
+    codes = {one.division for one in settings.divisions}
+    return replace(settings, prizes=tuple(prize for prize in settings.prizes if prize.division in codes))
+
+
+def left_with_prizes(before: RoundSettings, after: RoundSettings) -> list[str]:
+    """Return the divisions that a change leaves out of the round although prizes name them."""
+    named = {prize.division for prize in after.prizes} - {one.division for one in after.divisions}
+    return [one.division for one in before.divisions if one.division in named]
+
+
 # --- what is wrong -------------------------------------------------------------------------------
 
 # Each problem is named by the setting: "closes_at", "citizens.chain", "prizes.2.count".
@@ -123,7 +160,7 @@ def problems_of_round(settings: RoundSettings) -> dict[str, str]:
     """Return what is wrong with a round's settings: a sentence by setting."""
     found = dict(_of_times(settings))
     if not settings.divisions:
-        found["divisions"] = "Vòng thi cần ít nhất một bảng thi."
+        found["divisions"] = NO_DIVISION
     for asked in settings.divisions:
         found |= {f"{asked.division}.{name}": words for name, words in _of_division(asked)}
     return found | dict(_of_prizes(settings))
@@ -213,8 +250,13 @@ def problems_of_contest(settings: ContestSettings) -> dict[str, str]:
         found["slug"] = "Địa chỉ chỉ có chữ thường không dấu, chữ số và dấu gạch nối, ví dụ hoi-thi-2026."
     if len(settings.summary) > LONGEST_SUMMARY:
         found["summary"] = f"Phần tóm tắt dài tối đa {LONGEST_SUMMARY} ký tự."
-    if not 0 <= settings.minimum_age <= OLDEST:
-        found["minimum_age"] = f"Tuổi tối thiểu là số từ 0 đến {OLDEST}."
+    if settings.minimum_age < GUARDIAN_AGE:
+        found["minimum_age"] = (
+            f"Tuổi tối thiểu từ {GUARDIAN_AGE}: người dưới {GUARDIAN_AGE} tuổi chỉ được dự thi khi cả người "
+            "đó và người giám hộ đồng ý, mà hệ thống chưa nhận đăng ký kèm sự đồng ý của người giám hộ."
+        )
+    elif settings.minimum_age > OLDEST:
+        found["minimum_age"] = f"Tuổi tối thiểu nhiều nhất là {OLDEST}."
     if not settings.divisions:
         found["divisions.0.name"] = "Cuộc thi cần ít nhất một bảng thi."
     codes = [one.code for one in settings.divisions]

@@ -22,6 +22,11 @@ def age_on(birth_date: date, day: date) -> int:
     return day.year - birth_date.year - (not had_birthday)
 
 
+def youngest(minimum_age: int) -> int:
+    """Return the age from which people are really admitted: no guardian's consent can be given yet."""
+    return max(minimum_age, GUARDIAN_AGE)
+
+
 def normal_phone(text: str) -> str | None:
     """Return a Vietnamese mobile number as 0xxxxxxxxx, or None if it is none.
 

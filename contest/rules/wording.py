@@ -5,7 +5,7 @@ The forms show the sentence under the setting, the printed rules are made of the
 come in.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from contest.rules.configuration import (
@@ -15,7 +15,7 @@ from contest.rules.configuration import (
     PrizeSettings,
     RoundSettings,
 )
-from contest.rules.eligibility import GUARDIAN_AGE
+from contest.rules.eligibility import GUARDIAN_AGE, youngest
 from contest.rules.explaining import CRITERIA_IN_WORDS
 from contest.rules.figures import vn_duration, vn_number
 from question_bank.draw import Cell, required_code
@@ -33,6 +33,7 @@ COUNTS = {
     "first": "Kết quả của lượt đầu tiên được tính.",
     "last": "Kết quả của lượt cuối cùng được tính.",
 }
+ONLY_ATTEMPT = "Mỗi người chỉ có một lượt nên mục này chưa có tác dụng."
 FORMULAS = {
     "rate": "theo tỷ lệ người dự thi trên tổng số người của đơn vị",
     "rate_mean": (
@@ -64,6 +65,7 @@ SETTINGS = {
     "lot_text_source": "nguồn văn bản bốc thăm",
     "seed_text": "văn bản cho hạt giống",
     "lot_text": "văn bản bốc thăm",
+    "division": "bảng dự thi",
     "prizes": "giải thưởng",
     "specification": "cấu trúc đề",
     "barred": "câu không dùng",
@@ -87,7 +89,11 @@ SETTINGS = {
 
 def changed(record: Iterable[str]) -> str:
     """Return what the settings of a record are called, each once: "giờ mở, thứ tự xét"."""
-    names = (SETTINGS.get(name.rpartition(".")[2]) for name in record)
+    record = list(record)
+    # Of a division that came or went all its settings differ; that it did says enough.
+    moved = {name.rpartition(".")[0] for name in record if name.endswith(".division")}
+    told = (name for name in record if name.endswith(".division") or name.rpartition(".")[0] not in moved)
+    names = (SETTINGS.get(name.rpartition(".")[2]) for name in told)
     return ", ".join(dict.fromkeys(name for name in names if name))
 
 
@@ -99,9 +105,11 @@ def moment(at: datetime) -> str:
 # --- a round -------------------------------------------------------------------------------------
 
 
-def of_round(settings: RoundSettings) -> dict[str, str]:
-    """Return the sentences of a round's settings, by setting."""
+def of_round(settings: RoundSettings, divisions: Sequence[ContestDivision]) -> dict[str, str]:
+    """Return the sentences of a round's settings, by setting; `divisions` are those of the contest."""
+    is_once = settings.attempts_allowed == 1
     return {
+        "divisions": who({one.division for one in settings.divisions}, divisions),
         "opens_at": f"Người dự thi vào làm bài từ {moment(settings.opens_at)}.",
         "closes_at": (
             f"Sau {moment(settings.closes_at)} không ai bắt đầu được bài mới; bài đang làm dừng lúc đó."
@@ -115,8 +123,8 @@ def of_round(settings: RoundSettings) -> dict[str, str]:
             "như nhau với mọi người."
         ),
         "attempts_allowed": attempts(settings),
-        "counts": COUNTS[settings.counts],
-        "cooldown_ms": cooldown(settings.cooldown_ms),
+        "counts": ONLY_ATTEMPT if is_once else COUNTS[settings.counts],
+        "cooldown_ms": ONLY_ATTEMPT if is_once else cooldown(settings.cooldown_ms),
         "is_partial": marking(settings.is_partial),
         "score_shown": score_shown(settings.score_shown),
         "is_leaderboard_live": leaderboard(settings.is_leaderboard_live),
@@ -125,6 +133,17 @@ def of_round(settings: RoundSettings) -> dict[str, str]:
         "seed_text_source": seed(settings.seed_text_source),
         "lot_text_source": lot(settings.lot_text_source),
     }
+
+
+def who(codes: Collection[str], divisions: Sequence[ContestDivision]) -> str:
+    """Return which of a contest's divisions a round is for."""
+    own = [one.name for one in divisions if one.code in codes]
+    others = [one.name for one in divisions if one.code not in codes]
+    if not own:
+        return "Chưa chọn bảng nào."
+    if not others:
+        return "Dành cho mọi bảng thi."
+    return f"Dành cho bảng {'; '.join(own)}. Không dành cho bảng {'; '.join(others)}."
 
 
 def attempts(settings: RoundSettings) -> str:
@@ -297,9 +316,12 @@ def of_contest(settings: ContestSettings) -> dict[str, str]:
 
 def age(minimum_age: int) -> str:
     """Return from which age people may take part."""
-    words = f"Người từ đủ {max(minimum_age, GUARDIAN_AGE)} tuổi."
+    words = f"Người từ đủ {youngest(minimum_age)} tuổi."
     if minimum_age < GUARDIAN_AGE:
-        words += f" Hiện hệ thống chỉ nhận người từ đủ {GUARDIAN_AGE} tuổi."
+        words += (
+            f" Người dưới {GUARDIAN_AGE} tuổi chỉ được dự thi khi cả người đó và người giám hộ đồng ý; hệ "
+            "thống chưa nhận đăng ký kèm sự đồng ý của người giám hộ."
+        )
     return words
 
 

@@ -15,8 +15,12 @@ from contest.rules.configuration import (
     RoundSettings,
     as_record,
     changes,
+    left_with_prizes,
     problems_of_contest,
     problems_of_round,
+    usual,
+    with_divisions,
+    without_stray_prizes,
 )
 from contest.rules.exclusions import KINDS
 from contest.rules.timing import next_start
@@ -117,6 +121,68 @@ def test_only_what_differs_is_a_change():
     assert after == {"cooldown_ms": 1_800_000, "citizens.chain": ["points"]}
 
 
+@pytest.mark.parametrize("age, is_good", [(0, False), (15, False), (16, True), (120, True), (121, False)])
+def test_nobody_can_be_admitted_who_needs_a_guardian(age, is_good):
+    assert (problems_of_contest(replace(CONTEST, minimum_age=age)) == {}) is is_good
+
+
+# --- which divisions a round has -----------------------------------------------------------------
+
+TWO = (
+    ContestDivision(code="officials", name="Cán bộ"),
+    ContestDivision(code="citizens", name="Người dân", unit_kind="commune"),
+)
+OFFERED = {one.code: usual(one) for one in TWO}
+
+
+def test_units_of_officials_need_half_of_their_people_unless_something_else_is_set():
+    assert [one.unit_threshold_percent for one in OFFERED.values()] == [50, 0]
+    assert problems_of_round(replace(ROUND, divisions=tuple(OFFERED.values()))).keys() == {
+        "officials.specification",
+        "citizens.specification",
+    }
+
+
+def test_a_division_that_stays_keeps_what_is_asked_of_it_and_one_that_comes_gets_what_is_offered():
+    both = with_divisions(ROUND, ["citizens", "officials", "guests"], OFFERED)
+
+    assert both.divisions == (OFFERED["officials"], CITIZENS)
+    assert with_divisions(both, ["officials"], OFFERED).divisions == (OFFERED["officials"],)
+    assert with_divisions(both, [], OFFERED).divisions == ()
+
+
+def test_a_division_with_prizes_is_not_left_out():
+    both = with_divisions(ROUND, ["citizens", "officials"], OFFERED)
+    without = with_divisions(both, ["officials"], OFFERED)
+
+    assert left_with_prizes(both, without) == ["citizens"]
+    assert left_with_prizes(both, without_stray_prizes(without)) == []
+    assert left_with_prizes(both, with_divisions(both, ["citizens"], OFFERED)) == []
+    assert without_stray_prizes(both).prizes == (PRIZE,)
+
+
+def test_of_a_division_that_came_the_history_says_no_more_than_that():
+    both = with_divisions(ROUND, ["citizens", "officials"], OFFERED)
+    before, after = changes(as_record(ROUND), as_record(replace(both, grace_ms=5_000)))
+
+    assert wording.changed(after) == "thời gian chờ bài, bảng dự thi"
+    assert before["officials.chain"] is None
+    assert after["officials.chain"] == list(CHAIN)
+    assert wording.changed({"citizens.chain": 1}) == "thứ tự xét"
+
+
+def test_whom_a_round_is_for_is_in_the_rules_of_that_round():
+    contest = replace(CONTEST, divisions=TWO)
+    for_both = with_divisions(ROUND, ["citizens", "officials"], OFFERED)
+
+    parts = chapters(contest, [for_both, replace(ROUND, number=2, title="Vòng 2")], GROUPS)
+
+    assert "Bảng dự thi Dành cho mọi bảng thi." in text_of(parts[1:2])
+    assert "Bảng dự thi Dành cho bảng Người dân. Không dành cho bảng Cán bộ." in text_of(parts[2:3])
+    assert "Cán bộ: " not in text_of(parts[2:3])
+    assert "Bảng dự thi" not in text_of(chapters(CONTEST, [ROUND], GROUPS))
+
+
 # --- in sentences --------------------------------------------------------------------------------
 
 
@@ -125,6 +191,13 @@ def test_attempts_are_said_with_what_counts_and_how_far_apart():
 
     assert words.startswith("Mỗi người được thi 2 lượt trong mỗi vòng. Kết quả tốt nhất được tính.")
     assert "Hai lượt cách nhau ít nhất 30 phút" in words
+
+
+def test_of_a_single_attempt_no_sentence_promises_a_next_one():
+    once, twice = (wording.of_round(replace(ROUND, attempts_allowed=count), TWO) for count in (1, 2))
+
+    assert once["counts"] == once["cooldown_ms"] == wording.ONLY_ATTEMPT
+    assert twice["cooldown_ms"] == "Nộp bài xong có thể thi lượt tiếp theo ngay."
 
 
 def test_a_required_item_is_said_without_its_code():
@@ -199,3 +272,10 @@ def test_the_next_start_is_told_to_the_minute_and_holds():
     assert next_start(submitted_at.replace(second=0), 1_800_000) == datetime(2026, 11, 30, 8, 30, tzinfo=UTC)
     assert next_start(submitted_at, 0) is None
     assert next_start(None, 1_800_000) is None
+
+
+def test_the_rules_say_that_nobody_under_16_is_admitted_whatever_was_stored():
+    assert wording.age(16) == "Người từ đủ 16 tuổi."
+    assert wording.age(18) == "Người từ đủ 18 tuổi."
+    words = text_of(chapters(replace(CONTEST, minimum_age=12), [ROUND], GROUPS))
+    assert "Người từ đủ 16 tuổi. Người dưới 16 tuổi chỉ được dự thi khi" in words

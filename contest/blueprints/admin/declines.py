@@ -21,12 +21,14 @@ def index(round_id: int) -> ResponseReturnValue:
     session = db.session()
     round = contests.find_round(session, round_id)
     data_key = current_app.config["CONTEST"].data_key
+    is_decided = contests.are_prizes_decided(round)
+    won = publishing.winners(session, round, data_key=data_key) if is_decided else ()
     return render_template(
         "admin/declines/index.html",
         contest=round.contest,
         round=round,
         state=dashboards.state_of(session, round, now=db_now(session)),
-        won=publishing.winners(session, round, data_key=data_key) if round.books_closed_at else (),
+        won=won,
         declined=declines.of_round(session, round_id),
     )
 

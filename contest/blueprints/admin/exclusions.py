@@ -18,6 +18,7 @@ bp = Blueprint("admin_exclusions", __name__, url_prefix="/admin")
 ROUND = "/rounds/<int(max=2147483647):round_id>"
 PERSON = f"{ROUND}/people/<int(max=2147483647):account_id>"
 LONGEST_REASON = 300
+PROPOSED = "Đã gửi đề nghị; người phê duyệt sẽ quyết định."
 
 
 @bp.get(f"{ROUND}/exclusions")
@@ -65,7 +66,7 @@ def show(round_id: int, account_id: int) -> ResponseReturnValue:
             None,
         ),
         effect=_effect(round, entry, current),
-        needs_two=exclusions.needs_two(round),
+        needs_two=exclusions.needs_two(round, current),
         kinds=KINDS,
         **_frame(round),
     )
@@ -76,7 +77,8 @@ def exclude(round_id: int, account_id: int) -> ResponseReturnValue:
     """Keep a person out; before the books it is proposed to a second person."""
     session = db.session()
     round = contests.find_round(session, round_id)
-    do = exclusions.propose if exclusions.needs_two(round) else exclusions.exclude
+    needs_two = exclusions.needs_two(round)
+    do = exclusions.propose if needs_two else exclusions.exclude
     do(
         session,
         round,
@@ -87,12 +89,8 @@ def exclude(round_id: int, account_id: int) -> ResponseReturnValue:
         actor_id=current_user.id,
     )
     db.session.commit()
-    return _done(
-        round,
-        account_id,
-        "Đã gửi đề nghị; người phê duyệt sẽ quyết định.",
-        "Người này không còn được xếp hạng; thứ hạng đang được tính lại.",
-    )
+    done = "Người này không còn được xếp hạng; thứ hạng đang được tính lại."
+    return _done(round, account_id, PROPOSED if needs_two else done)
 
 
 @bp.post(f"{PERSON}/lifting")
@@ -100,19 +98,16 @@ def lift(round_id: int, account_id: int) -> ResponseReturnValue:
     """Let a person in again; before the books it is proposed to a second person."""
     session = db.session()
     round = contests.find_round(session, round_id)
-    do = exclusions.propose_lifting if exclusions.needs_two(round) else exclusions.lift
+    needs_two = exclusions.needs_two(round, exclusions.standing_one(session, round_id, account_id))
+    do = exclusions.propose_lifting if needs_two else exclusions.lift
     do(session, round, account_id, reason=_reason(), now=db_now(session), actor_id=current_user.id)
     db.session.commit()
-    return _done(
-        round,
-        account_id,
-        "Đã gửi đề nghị; người phê duyệt sẽ quyết định.",
-        "Người này được xếp hạng lại; thứ hạng đang được tính lại.",
-    )
+    done = "Người này được xếp hạng lại; thứ hạng đang được tính lại."
+    return _done(round, account_id, PROPOSED if needs_two else done)
 
 
-def _done(round: Round, account_id: int, proposed: str, done: str) -> ResponseReturnValue:
-    flash(proposed if exclusions.needs_two(round) else done, "success")
+def _done(round: Round, account_id: int, sentence: str) -> ResponseReturnValue:
+    flash(sentence, "success")
     return redirect(url_for("admin_exclusions.show", round_id=round.id, account_id=account_id), 303)
 
 

@@ -1,5 +1,6 @@
 """What waits for a second person: read with its effect then and now, accepted, rejected or taken back."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -70,11 +71,13 @@ def index() -> ResponseReturnValue:
 def show(proposal_id: int) -> ResponseReturnValue:
     """Show a proposal: what its effect was when it was made, and what it is now."""
     proposal = proposals.find(db.session(), proposal_id)
+    effect = _effect_now(proposal) if proposal.decided_at is None else None
     return render_template(
         "admin/proposals/show.html",
         proposal=proposal,
+        seen=_digest(effect or ()),
         kind=KINDS[proposal.kind].name if proposal.kind in KINDS else proposal.kind,
-        effect=_effect_now(proposal) if proposal.decided_at is None else None,
+        effect=effect,
         is_own=proposal.proposed_by_id == current_user.id,
         **_frame(proposal.round),
     )
@@ -87,13 +90,18 @@ def accept(proposal_id: int) -> ResponseReturnValue:
     if round_id := proposals.find(session, proposal_id).round_id:
         # Before the signature is logged: whoever ranks the round logs last, and the log takes one at a time.
         leaderboards.take_turn(session, round_id)
-    proposal = proposals.accept(session, proposal_id, actor_id=current_user.id, now=db_now(session))
-    if proposal.kind not in KINDS:
-        raise Conflict("Loại đề nghị này không còn dùng.")
-    sentence = KINDS[proposal.kind].apply(proposal, db_now(session))
+    told: list[str] = []
+
+    def do(proposal: Proposal) -> None:
+        if proposal.kind not in KINDS:
+            raise Conflict("Loại đề nghị này không còn dùng.")
+        _refuse_unseen(proposal, request.form.get("seen", ""))
+        told.append(KINDS[proposal.kind].apply(proposal, db_now(session)))
+
+    proposals.accept(session, proposal_id, actor_id=current_user.id, now=db_now(session), do=do)
     db.session.commit()
     jobs.ring_for_tasks()
-    flash(sentence, "success")
+    flash(told[0], "success")
     return redirect(url_for("admin_proposals.show", proposal_id=proposal_id), 303)
 
 
@@ -118,6 +126,21 @@ def waiting_proposals() -> int:
 
 def _reason() -> str:
     return clean_text(request.form.get("reason", ""))[:LONGEST_REASON]
+
+
+def _digest(effect: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(effect).encode()).hexdigest()
+
+
+def _refuse_unseen(proposal: Proposal, seen: str) -> None:
+    """Raise Conflict if the effect is not the one that the page has shown.
+
+    While a round is open it moves with every submission; then what was proposed is what counts.
+    """
+    if proposal.round is None or proposal.round.closed_at is None:
+        return
+    if _digest(KINDS[proposal.kind].effect(proposal)) != seen:
+        raise Conflict("Ảnh hưởng của đề nghị vừa thay đổi so với trang bạn đã xem. Bạn hãy xem lại rồi ký.")
 
 
 def _effect_now(proposal: Proposal) -> Sequence[str]:
@@ -209,7 +232,13 @@ def _make_official(proposal: Proposal, now: datetime) -> str:
     session, round = db.session(), _round(proposal)
     if publication_tasks.takes_long(session, round):
         publication_tasks.order(
-            session, round, reason=proposal.reason, now=now, actor_id=current_user.id, proposal=proposal
+            session,
+            round,
+            reason=proposal.reason,
+            data_key=_data_key(),
+            now=now,
+            actor_id=current_user.id,
+            proposal=proposal,
         )
         return "Đã phê duyệt. Kết quả chính thức đang được công bố; xong thì hiện ở trang kết quả."
     publication = official_results.publish(db.session(), proposal, data_key=_data_key(), now=now)

@@ -95,7 +95,7 @@ def show(round_id: int) -> ResponseReturnValue:
     round = contests.find_round(session, round_id)
     data_key = current_app.config["CONTEST"].data_key
     now = db_now(session)
-    awards = _awards(round) if round.books_closed_at else []
+    awards = _awards(round) if contests.are_prizes_decided(round) else []
     last = contests.newest_publication(session, round_id)
     rows = publishing.winner_rows(session, round, data_key=data_key) if last else []
     checks = winner_checks.of_round(session, round_id)
@@ -105,6 +105,7 @@ def show(round_id: int) -> ResponseReturnValue:
         round=round,
         state=dashboards.state_of(session, round, now=now),
         awards=awards,
+        waits_for_lot_text=contests.waits_for_lot_text(round),
         last=last,
         changes=prize_changes(last.content["winners"], rows) if last else [],
         checks=checks,
@@ -125,7 +126,12 @@ def publish(round_id: int) -> ResponseReturnValue:
     reason = clean_text(request.form.get("reason", ""))[:LONGEST_REASON]
     if publication_tasks.takes_long(session, round):
         task = publication_tasks.order(
-            session, round, reason=reason, now=db_now(session), actor_id=current_user.id
+            session,
+            round,
+            reason=reason,
+            data_key=current_app.config["CONTEST"].data_key,
+            now=db_now(session),
+            actor_id=current_user.id,
         )
         db.session.commit()
         jobs.ring_for_tasks()

@@ -11,7 +11,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 from werkzeug import Response
 
-from contest import contests, dashboards, headcounts, leaderboards, pools, readiness, round_settings
+from contest import (
+    books,
+    contest_settings,
+    contests,
+    dashboards,
+    headcounts,
+    pools,
+    readiness,
+    round_settings,
+)
 from contest.clock import db_now
 from contest.contests import Phase
 from contest.extensions import db
@@ -51,7 +60,10 @@ def show(round_id: int) -> ResponseReturnValue:
         headcounts=headcounts.known(session, [asked.division for asked in round.divisions]),
         history=_history(round),
         changed=wording.changed,
-        sentences=wording.of_round(round_settings.settings_of_round(session, round)),
+        sentences=wording.of_round(
+            round_settings.settings_of_round(session, round),
+            contest_settings.settings_of_contest(round.contest).divisions,
+        ),
         pools=_frozen(round),
         prizes=session.scalars(
             select(Prize)
@@ -100,8 +112,8 @@ def close_books(round_id: int) -> ResponseReturnValue:
     """Count the truth of the prediction, and rank by the whole chain."""
     session = db.session()
     round = contests.find_round(session, round_id)
-    contests.close_books(session, round, now=db_now(session), actor_id=current_user.id)
-    people = leaderboards.rank_round(session, round, now=db_now(session))
+    data_key = current_app.config["CONTEST"].data_key
+    people = books.close(session, round, data_key=data_key, now=db_now(session), actor_id=current_user.id)
     db.session.commit()
     return _done(round_id, f"Đã chốt sổ và xếp hạng {vn_number(people)} người theo đủ các tiêu chí.")
 

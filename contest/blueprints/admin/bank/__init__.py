@@ -1,6 +1,7 @@
 """The question bank: items are found, read as participants will see them, written, signed for."""
 
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from io import BytesIO
 
@@ -11,14 +12,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 from werkzeug import Response
 
-from contest import analyses, bank
+from contest import analyses, bank, jobs, tasks
+from contest import duplicates as alike
 from contest.blueprints.admin.bank.form import ItemForm
 from contest.blueprints.admin.bank.frame import (
     LEVEL_NAMES,
-    STATES,
     as_arguments,
     bank_frame,
-    count_of,
+    counts_of,
     division_names,
     filters_of,
     names_by_code,
@@ -29,7 +30,7 @@ from contest.errors import Conflict, NotThere
 from contest.extensions import db
 from contest.formatting import vn_number
 from contest.models import AuditEvent, BankItem, Division, ItemVersion, Pool, Round
-from question_bank.differences import differences
+from question_bank.differences import differences, side_by_side
 from question_bank.items import problems_before_approval
 from question_bank.text import clean_text
 
@@ -60,8 +61,8 @@ FORMATS = {
 def index() -> ResponseReturnValue:
     """List the items that the address asks for, with what can be done to all of them."""
     filters = filters_of(request.args)
-    page = page_of(filters)
-    counts = {state: count_of({**filters, "state": state}) for state in STATES}
+    counts = counts_of(filters)
+    page = page_of(filters, counts[filters["state"]])
     return render_template(
         "admin/bank/index.html",
         page=page,
@@ -112,6 +113,48 @@ def retire() -> ResponseReturnValue:
     if "item" in request.form:
         return redirect(url_for("admin_bank.show", code=found[0].item.code), 303)
     return redirect(url_for("admin_bank.index", **as_arguments(filters_of(request.form))), 303)
+
+
+# --- questions that read alike --------------------------------------------------------------------
+
+
+@bp.get("/bank/duplicates")
+def duplicates() -> ResponseReturnValue:
+    """Show the pairs of items that the last search found alike, side by side."""
+    session = db.session()
+    task = alike.last_search(session)
+    number = request.args.get("page", 1, type=int)
+    return render_template(
+        "admin/bank/duplicates.html",
+        last=task,
+        newest=tasks.newest(session, alike.KIND, alike.SUBJECT),
+        page=alike.page_of_pairs(session, task, number=number) if task else None,
+        sides=partial(side_by_side, names=names_by_code()),
+        **bank_frame(),
+    )
+
+
+@bp.post("/bank/duplicates/search")
+def search_duplicates() -> ResponseReturnValue:
+    """Have the whole bank searched, and lead to how far that is."""
+    session = db.session()
+    task = alike.order(session, now=db_now(session), actor_id=current_user.id)
+    db.session.commit()
+    jobs.ring_for_tasks()
+    return redirect(url_for("admin_tasks.show", task_id=task.id), 303)
+
+
+@bp.post("/bank/duplicates/distinctions")
+def tell_apart() -> ResponseReturnValue:
+    """Note that two items are different questions, so that nobody is shown them together again."""
+    session = db.session()
+    codes = request.form.get("first", ""), request.form.get("second", "")
+    seen = request.form.get("first_seen", ""), request.form.get("second_seen", "")
+    alike.tell_apart(session, codes, seen, actor_id=current_user.id, now=db_now(session))
+    db.session.commit()
+    flash(f"Đã ghi nhận {codes[0]} và {codes[1]} là hai câu khác nhau.", "success")
+    page = request.form.get("page", 1, type=int)
+    return redirect(url_for("admin_bank.duplicates", page=page), 303)
 
 
 # --- one item ------------------------------------------------------------------------------------

@@ -14,15 +14,15 @@ from wtforms import (
     HiddenField,
     RadioField,
     SelectField,
-    SelectMultipleField,
     StringField,
     TextAreaField,
 )
 from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.validators import InputRequired, Length, ValidationError
-from wtforms.widgets import CheckboxInput, ListWidget, TextInput
+from wtforms.widgets import TextInput
 
 from contest import pictures
+from contest.fields import MultiCheckboxField
 from question_bank.items import (
     FEWEST_OPTIONS,
     LEVELS,
@@ -95,13 +95,6 @@ class DayField(DateField):
                 super().process_formdata([valuelist[0].strip()])
             except ValueError:
                 raise ValueError("Bạn hãy ghi ngày theo thứ tự ngày/tháng/năm, ví dụ 01/07/2026.") from None
-
-
-class MultiCheckboxField(SelectMultipleField):
-    """Several of a list, each with a box to tick."""
-
-    widget = ListWidget(prefix_label=False)
-    option_widget = CheckboxInput()
 
 
 class ItemForm(FlaskForm):  # type: ignore[misc]

@@ -5,9 +5,9 @@ from typing import Any
 
 from flask import request
 from markupsafe import Markup
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from contest import bank, contests, dashboards
+from contest import bank, contests, dashboards, item_lists
 from contest.blueprints.admin.bank.form import LETTERS, LONGEST_TAG
 from contest.clock import db_now
 from contest.extensions import db
@@ -42,19 +42,21 @@ def as_arguments(filters: Mapping[str, str]) -> dict[str, Any]:
     return {("q" if name == "words" else name): value for name, value in filters.items() if value}
 
 
-def count_of(filters: Mapping[str, str]) -> int:
-    """Return how many items pass the filters."""
-    ids = bank.newest_versions(**filters).order_by(None).with_only_columns(ItemVersion.id)
-    return db.session.scalar(select(func.count()).select_from(ids.subquery())) or 0
+def counts_of(filters: Mapping[str, str]) -> dict[str, int]:
+    """Return how many items pass the filters in each state, whichever is asked for, and in all as ""."""
+    others = {name: value for name, value in filters.items() if name != "state"}
+    return item_lists.counts_by_state(db.session(), **others)
 
 
-def page_of(filters: Mapping[str, str]) -> Page[ItemVersion]:
-    """Return the page that the address asks for, the nearest one that there is."""
-    total = count_of(filters)
+def page_of(filters: Mapping[str, str], total: int) -> Page[ItemVersion]:
+    """Return the page that the address asks for of so many items, the nearest one that there is."""
     pages = max(1, -(-total // PAGE_SIZE))
     number = min(max(1, request.args.get("page", 1, type=int)), pages)
-    query = bank.newest_versions(**filters).offset((number - 1) * PAGE_SIZE).limit(PAGE_SIZE)
-    return Page(db.session.scalars(query).all(), number, pages, total)
+    query = bank.newest_versions(**filters)
+    # Only ids are sorted: whole questions are too wide for that.
+    ids = query.with_only_columns(ItemVersion.id).offset((number - 1) * PAGE_SIZE).limit(PAGE_SIZE)
+    shown = query.where(ItemVersion.id.in_(db.session.scalars(ids).all()))
+    return Page(db.session.scalars(shown).all(), number, pages, total)
 
 
 def bank_frame() -> dict[str, Any]:
@@ -74,6 +76,7 @@ def bank_frame() -> dict[str, Any]:
         "kinds": KIND_NAMES,
         "item_states": STATES,
         "state_of": bank.state_of,
+        "item_of": bank.item_of,
         "plain": text_of_html,
         "html": _html,
         "letters": LETTERS,

@@ -20,15 +20,17 @@ from contest import (
 )
 from contest.blueprints.admin.configuration.form import (
     DivisionForm,
-    Paper,
     PrizeRow,
     RoundForm,
-    codes,
     prizes_of,
-    shown_paper,
     shown_prizes,
-    typed_paper,
     typed_prizes,
+)
+from contest.blueprints.admin.configuration.paper import (
+    barred_codes,
+    counts,
+    shown_paper,
+    typed_paper,
     with_blank_rows,
 )
 from contest.clock import db_now
@@ -37,11 +39,16 @@ from contest.extensions import db
 from contest.fields import moment
 from contest.models import Contest, Round, RoundDivision
 from contest.rules import wording
-from contest.rules.configuration import DivisionSettings, RoundSettings
+from contest.rules.configuration import (
+    ContestDivision,
+    DivisionSettings,
+    RoundSettings,
+    without_stray_prizes,
+)
 from contest.rules.explaining import CRITERIA_IN_WORDS
 from contest.saved_changes import ChangedMeanwhile
 from contest.security import new_round_seed
-from question_bank.draw import Cell, PoolItem, shortfalls
+from question_bank.draw import shortfalls
 from question_bank.items import LEVELS, TOPICS
 from question_bank.text import clean_text
 
@@ -61,11 +68,10 @@ def new(contest_id: int) -> ResponseReturnValue:
     contest = contest_settings.find_contest(session, contest_id)
     now = db_now(session)
     proposed = round_settings.proposed_round(session, contest, now=now)
-    form = RoundForm(request.form if request.method == "POST" else None)
-    if request.method == "GET":
-        form.show(proposed)
-    is_valid = form.validate_on_submit()
-    settings = form.settings(proposed) if request.method == "POST" else proposed
+    divisions = contest_settings.settings_of_contest(contest).divisions
+    form, settings, is_valid = _round_form(contest, divisions, proposed)
+    # What the last round gives to a division that this one leaves out is not taken over.
+    settings = without_stray_prizes(settings)
     if is_valid and "preview" not in request.form:
         try:
             round = round_settings.create_round(session, contest, settings, now=now, actor_id=current_user.id)
@@ -78,7 +84,8 @@ def new(contest_id: int) -> ResponseReturnValue:
     page = render_template(
         "admin/configuration/edit.html",
         form=form,
-        sentences=wording.of_round(settings),
+        sentences=wording.of_round(settings, divisions),
+        has_prizes=bool(proposed.prizes),
         is_new=True,
         **_frame(contest, None),
     )
@@ -91,11 +98,9 @@ def edit(round_id: int) -> ResponseReturnValue:
     session = db.session()
     round = contests.find_round(session, round_id)
     present = round_settings.settings_of_round(session, round)
-    form = RoundForm(request.form if request.method == "POST" else None)
-    if request.method == "GET":
-        form.show(present)
-    is_valid = form.validate_on_submit()
-    settings = form.settings(present) if request.method == "POST" else present
+    contest = contest_settings.find_contest(session, round.contest_id)
+    divisions = contest_settings.settings_of_contest(contest).divisions
+    form, settings, is_valid = _round_form(contest, divisions, present)
     seen, told = _seen(round), ""
     if is_valid and "preview" not in request.form:
         saved = _save(round, settings)
@@ -106,13 +111,27 @@ def edit(round_id: int) -> ResponseReturnValue:
     page = render_template(
         "admin/configuration/edit.html",
         form=form,
-        sentences=wording.of_round(settings),
+        sentences=wording.of_round(settings, divisions),
         is_new=False,
         seen=seen,
         told=told,
         **_frame(round.contest, round),
     )
     return page, _status(bool(form.errors), told)
+
+
+def _round_form(
+    contest: Contest, divisions: Sequence[ContestDivision], present: RoundSettings
+) -> tuple[RoundForm, RoundSettings, bool]:
+    """Return the form as it is shown or was sent, the settings that it makes, whether they can be saved."""
+    form = RoundForm(request.form if request.method == "POST" else None)
+    form.offer(divisions)
+    if request.method == "GET":
+        form.show(present)
+        return form, present, False
+    is_valid = form.validate_on_submit()
+    offered = round_settings.offered_divisions(db.session(), contest)
+    return form, form.settings(present, offered), is_valid
 
 
 # --- a division ----------------------------------------------------------------------------------
@@ -137,7 +156,7 @@ def edit_division(round_id: int, division: str) -> ResponseReturnValue:
     else:
         paper = typed_paper(request.form)
         cells = paper.cells(places)
-        settings = replace(form.settings(present), specification=cells, barred=_barred(paper))
+        settings = replace(form.settings(present), specification=cells, barred=barred_codes(paper))
     seen, told = _seen(round), ""
     if is_valid and not paper.problems and "preview" not in request.form:
         saved = _save(round, _with_division(whole_round, settings))
@@ -156,7 +175,7 @@ def edit_division(round_id: int, division: str) -> ResponseReturnValue:
         paper=paper if request.method == "GET" else with_blank_rows(paper),
         asked=asked,
         sentences=wording.of_division(settings, contest_settings.settings_of(asked.division)),
-        counts=_counts(pool, settings.specification, paper),
+        counts=counts(pool, settings.specification, paper),
         lacking=readiness.lacks(shortfalls(pool, settings.specification)),
         criteria=CRITERIA_IN_WORDS,
         topics=TOPICS,
@@ -176,35 +195,9 @@ def _asked(round: Round, code: str) -> RoundDivision:
     return asked
 
 
-def _barred(paper: Paper) -> tuple[str, ...]:
-    barred = codes(paper.barred)
-    both = sorted(set(barred) & set(codes(paper.required)))
-    if both:
-        paper.problems["barred"] = f"Câu {', '.join(both)} vừa bắt buộc vừa bị loại."
-    return tuple(sorted(barred))
-
-
 def _with_division(settings: RoundSettings, changed: DivisionSettings) -> RoundSettings:
     divisions = (changed if one.division == changed.division else one for one in settings.divisions)
     return replace(settings, divisions=tuple(divisions))
-
-
-@dataclass(frozen=True)
-class CellCount:
-    """What the bank has for a cell, and whether that is too little."""
-
-    has: int
-    is_short: bool
-
-
-def _counts(pool: Sequence[PoolItem], cells: Sequence[Cell], paper: Paper) -> dict[str, CellCount]:
-    """Return what the bank has for each box of the matrix and each further cell, by the box's name."""
-    short = {cell for cell, _ in shortfalls(pool, cells)}
-    boxes = {f"n-{topic}-{level}": Cell(topic, level, 0) for topic in TOPICS for level in LEVELS}
-    return {
-        name: CellCount(sum(cell.takes(item) for item in pool), cell in short)
-        for name, cell in (boxes | paper.placed).items()
-    }
 
 
 # --- prizes --------------------------------------------------------------------------------------

@@ -8,27 +8,28 @@ from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, RadioField, SelectField
 from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
-from wtforms.validators import AnyOf, InputRequired
+from wtforms.validators import AnyOf, InputRequired, ValidationError
 
-from contest.fields import LineField, MomentField, WholeField, whole
+from contest.fields import LineField, MomentField, MultiCheckboxField, WholeField, whole
 from contest.rules.configuration import (
     COUNTS,
     FORMULAS,
     MINUTE_MS,
+    NO_DIVISION,
+    ContestDivision,
     DivisionSettings,
     PrizeSettings,
     RoundSettings,
+    with_divisions,
 )
 from contest.rules.explaining import CRITERIA_IN_WORDS
 from contest.rules.prediction import COUNTED
-from question_bank.draw import REQUIRED, Cell, required_code
-from question_bank.items import LEVELS, TOPICS
 from question_bank.text import clean_text
 
 SECOND_MS = 1000
-BLANK_CELLS, BLANK_PRIZES = 3, 4
+BLANK_PRIZES = 4
 MOST_ROWS = 60
-LONGEST_TAG, LONGEST_TYPED = 40, 300
+LONGEST_TYPED = 300
 FILL_IN = "Bạn hãy điền mục này."
 CHOOSE = "Bạn hãy chọn trong danh sách."
 
@@ -58,12 +59,16 @@ class SettingsForm(FlaskForm):  # type: ignore[misc]
 
 
 class RoundForm(SettingsForm):
-    """When a round is, how often one sits, what is shown, where public random texts come from."""
+    """When a round is and for whom, how often one sits, what is shown, where public texts come from.
+
+    `offer` comes before `show` and `validate_on_submit`.
+    """
 
     title = LineField("Tên vòng thi", [InputRequired(FILL_IN)])
     number = WholeField("Số thứ tự", [InputRequired(FILL_IN)])
+    divisions = MultiCheckboxField("Bảng dự thi vòng này", choices=[], validate_choice=False)
     opens_at = MomentField("Mở lúc", [InputRequired(FILL_IN)], description="Ví dụ 08:00 ngày 30/11/2026.")
-    closes_at = MomentField("Đóng lúc", [InputRequired(FILL_IN)])
+    closes_at = MomentField("Đóng lúc", [InputRequired(FILL_IN)], description="Ví dụ 22:00 ngày 06/12/2026.")
     duration_ms = WholeField("Thời gian làm bài (phút)", [InputRequired(FILL_IN)])
     grace_ms = WholeField("Chờ bài về máy chủ (giây)", [InputRequired(FILL_IN)])
     attempts_allowed = WholeField("Số lượt thi của mỗi người", [InputRequired(FILL_IN)])
@@ -99,14 +104,30 @@ class RoundForm(SettingsForm):
         "cooldown_ms": MINUTE_MS,
     }
 
+    def offer(self, divisions: Sequence[ContestDivision]) -> None:
+        """Make the boxes of the contest's divisions."""
+        self.codes = {one.code for one in divisions}
+        self.divisions.choices = [SelectChoice(one.code, one.name) for one in divisions]
+        # One of the boxes, not each of them: that is why no InputRequired says it.
+        self.divisions.flags.required = True
+
+    def validate_divisions(self, field: MultiCheckboxField) -> None:
+        """Refuse a round for nobody."""
+        if not self.codes & set(field.data or ()):
+            raise ValidationError(NO_DIVISION)
+
     def show(self, settings: RoundSettings) -> None:
         """Put settings into the boxes."""
+        self.divisions.data = [one.division for one in settings.divisions]
         for box in self.boxes():
             value = getattr(settings, box)
             self[box].data = value // self.UNITS[box] if box in self.UNITS else value
 
-    def settings(self, present: RoundSettings) -> RoundSettings:
-        """Return the settings that the boxes make; what can't be read is left as it is."""
+    def settings(self, present: RoundSettings, offered: Mapping[str, DivisionSettings]) -> RoundSettings:
+        """Return the settings that the boxes make; what can't be read is left as it is.
+
+        `offered` is what each division of the contest begins with, should it be added.
+        """
         made: dict[str, Any] = {}
         for box in self.boxes():
             value = self.typed(box, None)
@@ -114,11 +135,11 @@ class RoundForm(SettingsForm):
                 made[box] = value * self.UNITS[box] if box in self.UNITS else value
         for box in ("seed_text_source", "lot_text_source"):
             made[box] = made.get(box) or None
-        return replace(present, **made)
+        return with_divisions(replace(present, **made), self.divisions.data or (), offered)
 
     def boxes(self) -> Iterator[str]:
-        """Yield the names of the settings that have a box here."""
-        return (one.name for one in self if one.name != "csrf_token")
+        """Yield the names of the settings that have a box of their own here."""
+        return (one.name for one in self if one.name not in ("csrf_token", "divisions"))
 
 
 class DivisionForm(SettingsForm):
@@ -190,116 +211,6 @@ class DivisionForm(SettingsForm):
 
 for _name, _words in CRITERIA_IN_WORDS.items():
     setattr(DivisionForm, f"chain_{_name}", WholeField(f"Thứ tự: ai {_words}"))
-
-
-# --- the paper -----------------------------------------------------------------------------------
-
-
-@dataclass
-class Paper:
-    """The specification editor as typed: the matrix, cells with tags, required and barred items."""
-
-    matrix: dict[str, str] = field(default_factory=dict)
-    rows: list[dict[str, str]] = field(default_factory=list)
-    required: str = ""
-    barred: str = ""
-    # The cells by the box that they are typed in.
-    placed: dict[str, Cell] = field(default_factory=dict)
-    # What is wrong, by the name of the box.
-    problems: dict[str, str] = field(default_factory=dict)
-
-    def cells(self, items: Mapping[str, tuple[str, str]]) -> tuple[Cell, ...]:
-        """Return the cells: required items first, then those with tags, then the matrix.
-
-        `items` gives topic and level of each code that could be used.
-        """
-        found = []
-        for code in codes(self.required):
-            if code in items:
-                found.append(Cell(*items[code], 1, frozenset({REQUIRED + code})))
-            else:
-                self.problems["required"] = (
-                    f"Câu {code[:LONGEST_TAG]} không dùng được cho bảng này ở vòng này."
-                )
-        for place, row in enumerate(self.rows):
-            count = self._number(f"cell-{place}", row["count"])
-            if count is None and not row["tags"]:
-                continue
-            if row["topic"] not in TOPICS or row["level"] not in LEVELS or not count:
-                self.problems.setdefault(f"cell-{place}", "Bạn hãy chọn chủ đề, mức độ và ghi số câu.")
-                continue
-            cell = Cell(row["topic"], row["level"], count, frozenset(_tags(row["tags"])))
-            self.placed[f"cell-{place}"] = cell
-            found.append(cell)
-        for topic in TOPICS:
-            for level in LEVELS:
-                count = self._number(f"n-{topic}-{level}", self.matrix.get(f"n-{topic}-{level}", ""))
-                if count:
-                    self.placed[f"n-{topic}-{level}"] = Cell(topic, level, count)
-                    found.append(Cell(topic, level, count))
-        return tuple(found)
-
-    def _number(self, box: str, typed: str) -> int | None:
-        try:
-            return whole(typed)
-        except ValueError as error:
-            self.problems[box] = str(error)
-            return None
-
-
-def shown_paper(settings: DivisionSettings) -> Paper:
-    """Return the editor with a specification in it."""
-    paper = Paper(barred="\n".join(settings.barred))
-    required = [code for cell in settings.specification if (code := required_code(cell))]
-    paper.required = "\n".join(required)
-    for cell in settings.specification:
-        name = f"n-{cell.topic}-{cell.level}"
-        if required_code(cell):
-            continue
-        if cell.tags or name in paper.matrix:
-            tags = ", ".join(sorted(cell.tags))
-            row = {"topic": cell.topic, "level": cell.level, "count": str(cell.count), "tags": tags}
-            paper.rows.append(row)
-        else:
-            paper.matrix[name] = str(cell.count)
-    return with_blank_rows(paper)
-
-
-def typed_paper(given: MultiDict[str, str]) -> Paper:
-    """Return the editor as it was sent."""
-    paper = Paper(required=given.get("required", "")[:4000], barred=given.get("barred", "")[:4000])
-    for topic in TOPICS:
-        for level in LEVELS:
-            name = f"n-{topic}-{level}"
-            paper.matrix[name] = clean_text(given.get(name, ""))[:10]
-    for place in range(MOST_ROWS):
-        if f"cell-{place}-topic" not in given:
-            break
-        paper.rows.append(
-            {
-                name: clean_text(given.get(f"cell-{place}-{name}", ""))[:200]
-                for name in ("topic", "level", "count", "tags")
-            }
-        )
-    return paper
-
-
-def with_blank_rows(paper: Paper) -> Paper:
-    """Add rows to write further cells in."""
-    blank = {"topic": "", "level": "", "count": "", "tags": ""}
-    paper.rows += [dict(blank) for _ in range(BLANK_CELLS)]
-    return paper
-
-
-def codes(text: str) -> list[str]:
-    """Return the codes in a box, apart by blanks, commas or lines, each once."""
-    return list(dict.fromkeys(clean_text(text.replace(",", " ").replace(";", " ")).split()))
-
-
-def _tags(text: str) -> list[str]:
-    """Return typed tags; the one that requires an item is made from its code alone."""
-    tags = [clean_text(tag)[:LONGEST_TAG] for tag in text.split(",")]
-    return [tag for tag in tags if tag and not tag.startswith(REQUIRED)]
 
 
 # --- prizes --------------------------------------------------------------------------------------
