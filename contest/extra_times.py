@@ -90,7 +90,7 @@ def grant(
             **_facts(granted),
             "open_attempts": sorted(sitting),
             # Who starts later has it from the start.
-            "last_attempt": session.scalar(select(func.max(Attempt.id))),
+            "last_attempt": session.scalar(select(func.coalesce(func.max(Attempt.id), 0))),
         },
         reason=reason,
     )

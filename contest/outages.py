@@ -246,7 +246,9 @@ def record_decision(
             "attempts": decision.attempts,
             "extended": decision.extended,
             # Who starts later has lost nothing.
-            "last_attempt": session.scalar(select(func.max(Attempt.id)).where(Attempt.round_id == round_id)),
+            "last_attempt": session.scalar(
+                select(func.coalesce(func.max(Attempt.id), 0)).where(Attempt.round_id == round_id)
+            ),
         },
         reason=decision.reason,
     )
