@@ -83,7 +83,8 @@ ONE_ATTEMPT = "WHERE id = (SELECT min(id) FROM attempts)"
         (f"UPDATE attempts SET duration_ms = duration_ms - 1 {ONE_ATTEMPT}", "attempts", "duration_ms"),
         (
             "UPDATE attempts SET responses = jsonb_set(responses, '{1}',"
-            f""" CASE WHEN responses -> '1' = '["d"]' THEN '["c"]'::jsonb ELSE '["d"]'::jsonb END) {ONE_ATTEMPT}""",
+            f""" CASE WHEN responses -> '1' = '["d"]' THEN '["c"]'::jsonb"""
+            f""" ELSE '["d"]'::jsonb END) {ONE_ATTEMPT}""",
             "attempts",
             "receipt_digest",
         ),
