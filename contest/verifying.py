@@ -3,7 +3,8 @@
 Papers, points, durations and receipts follow from facts by the pure rules; what somebody changed
 behind the application's back no longer follows. Attempts come as a stream, so that memory holds one
 small record a person. What people decided is compared with the log in contest/verifying_facts.py and
-contest/verifying_times.py; the second half is contest/verifying_results.py.
+contest/verifying_times.py; the second half is contest/verifying_results.py and
+contest/verifying_publications.py.
 """
 
 import hashlib
