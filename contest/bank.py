@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session, contains_eager, joinedload, selectinload
 
 from contest import audit, locks, pictures
 from contest.errors import BadInput, Conflict, NotThere
-from contest.item_lists import APPROVED_STATES, STATES, fitting, in_state, is_newest, is_newest_approved
 from contest.models import Account, AuditEvent, BankItem, ItemVersion
 from contest.models import Picture as StoredPicture
 from question_bank.formats.markup import text_of_html
@@ -371,46 +370,6 @@ def find_version(session: Session, code: str, number: int) -> ItemVersion:
     if version is None:
         raise NotThere("Không tìm thấy câu hỏi này.")
     return version
-
-
-def newest_versions(
-    *,
-    words: str = "",
-    topic: str = "",
-    level: str = "",
-    division: str = "",
-    state: str = "",
-    tag: str = "",
-    released: str = "",
-    ends_before: date | None = None,
-    ends_from: date | None = None,
-) -> Select[Any]:
-    """Return the query of the newest version of each item that fits, in the order of codes.
-
-    What is in use or retired is the newest approved version, though a draft may follow it. `released`
-    is "yes" or "no"; `ends_before` and `ends_from` bound the last day of validity.
-    """
-    is_shown = is_newest_approved() if state in APPROVED_STATES else is_newest()
-    query = (
-        select(ItemVersion)
-        .where(is_shown)
-        .join(ItemVersion.item)
-        .options(contains_eager(ItemVersion.item), selectinload(ItemVersion.author))
-        .order_by(func.length(func.split_part(BankItem.code, "-", 1)), BankItem.code)
-    )
-    query = query.where(
-        *fitting(
-            words=words,
-            topic=topic,
-            level=level,
-            division=division,
-            tag=tag,
-            released=released,
-            ends_before=ends_before,
-            ends_from=ends_from,
-        )
-    )
-    return query.where(in_state(state)) if state in STATES else query
 
 
 def state_of(version: ItemVersion) -> str:

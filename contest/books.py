@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from contest import audit, contests, exclusions, leaderboards, proposals, publishing, scoring
+from contest import attempt_facts, audit, contests, exclusions, leaderboards, proposals, publishing, scoring
 from contest.contests import truths_of
 from contest.errors import Conflict
 from contest.models import Attempt, Exclusion, Round, Standing
@@ -84,7 +84,10 @@ def close(session: Session, round: Round, *, data_key: str, now: datetime, actor
         now=now,
         actor_id=actor_id,
         before={"books_closed_at": None},
-        after={"truth": {asked.division.code: asked.truth for asked in round.divisions}},
+        after={
+            "truth": {asked.division.code: asked.truth for asked in round.divisions},
+            "attempts": attempt_facts.digest_of_round(session, round),
+        },
     )
     return people
 

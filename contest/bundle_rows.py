@@ -72,6 +72,7 @@ STANDINGS = (
     "registered_at",
     "separated_by",
 )
+EXCLUSIONS = ("draw_id", "excluded_at", "lifted_at", "reason")
 UNITS = ("unit", "division", "group", "parent", "headcount", "excluded")
 UNIT_STANDINGS = ("division", "unit", "rank", "people", "rate", "mean", "value")
 
@@ -298,6 +299,16 @@ def exclusions(session: Session, round: Round) -> Sequence[AnyRow]:
         .where(Exclusion.round_id == round.id)
         .order_by(Exclusion.id)
     ).all()
+
+
+def listed_exclusions(round: Round, exclusions: Sequence[AnyRow]) -> Rows:
+    """Yield the rows of exclusions.csv: what holds now, and what was made before the books."""
+    assert round.books_closed_at is not None
+    yield from sorted(
+        (one.draw_id, moment(one.excluded_at), moment(one.lifted_at), one.kind)
+        for one in exclusions
+        if one.lifted_at is None or one.excluded_at <= round.books_closed_at
+    )
 
 
 def standings(session: Session, round: Round) -> Rows:

@@ -79,15 +79,12 @@ def files(
         yield name, [pool.file]
     truth = {asked.division.code: asked.truth for asked in round.divisions}
     yield "books.json", _json({"closed_at": rows.moment(round.books_closed_at), "truth": truth})
-    out_now = sorted(
-        (one.draw_id, rows.moment(one.excluded_at), one.kind) for one in exclusions if one.lifted_at is None
-    )
     given = ((prize.code, row.attempt.public_id, int(by_lot)) for prize, row, by_lot in won)
     tables: dict[str, tuple[Sequence[str], Iterable[Sequence[object]]]] = {
         "attempts.csv": (rows.ATTEMPTS, rows.attempts(session, round, exclusions)),
         "responses.csv": (rows.RESPONSES, rows.responses(session, round, stored_pools, corrections)),
         "seen.csv": (("attempt", "code"), rows.seen(session, round, stored_pools)),
-        "exclusions.csv": (("draw_id", "excluded_at", "reason"), out_now),
+        "exclusions.csv": (rows.EXCLUSIONS, rows.listed_exclusions(round, exclusions)),
         "standings.csv": (rows.STANDINGS, rows.standings(session, round)),
         "units.csv": (rows.UNITS, rows.units(session, round, exclusions)),
         "unit_standings.csv": (rows.UNIT_STANDINGS, rows.unit_standings(session, round)),

@@ -30,17 +30,33 @@ FROM unnest(CAST(:accounts AS integer[]), CAST(:units AS integer[]), CAST(:point
 def due(session: Session) -> list[int]:
     """Return the ids of contests with a standing that is not made of their rounds as they are ranked now."""
     contests = session.scalars(select(Contest).where(Contest.has_standing)).all()
-    return [one.id for one in contests if (basis := _basis(session, one.id)) and basis != one.standing_basis]
+    return [one.id for one in contests if is_due(session, one)]
+
+
+def is_due(session: Session, contest: Contest) -> bool:
+    """Tell whether a contest's standing is to be made, or made anew."""
+    basis = _basis(session, contest.id)
+    return bool(basis) and basis != contest.standing_basis
 
 
 def _basis(session: Session, contest_id: int) -> list[list[int | str]]:
-    """Return the closed rounds that are ranked, with the moments of their rankings."""
+    """Return the closed rounds that are ranked, with the moments of their rankings, and what is excluded.
+
+    Whoever is excluded from any round of the contest is out, also where that round is still open.
+    Exclusions are never deleted, so that their numbers tell of each new one and each lifting.
+    """
+    made, lifted = session.execute(
+        select(func.count(), func.count(Exclusion.lifted_at))
+        .select_from(Exclusion)
+        .join(Round, Round.id == Exclusion.round_id)
+        .where(Round.contest_id == contest_id)
+    ).one()
     rows = session.execute(
         select(Round.id, Round.ranked_at)
         .where(Round.contest_id == contest_id, Round.closed_at.is_not(None), Round.ranked_at.is_not(None))
         .order_by(Round.id)
     )
-    return [[row.id, row.ranked_at.isoformat()] for row in rows]
+    return [[row.id, row.ranked_at.isoformat(), made, lifted] for row in rows]
 
 
 def rank(session: Session, contest_id: int) -> int:
@@ -53,19 +69,28 @@ def rank(session: Session, contest_id: int) -> int:
     # Read before the standings: what is ranked meanwhile makes it due again.
     basis = _basis(session, contest_id)
     session.execute(delete(ContestStanding).where(ContestStanding.contest_id == contest_id))
-    divisions = session.scalars(
+    people = sum(
+        _rank_division(session, contest_id, division_id) for division_id in divisions_of(session, contest_id)
+    )
+    session.execute(update(Contest).where(Contest.id == contest_id).values(standing_basis=basis))
+    return people
+
+
+def divisions_of(session: Session, contest_id: int) -> Sequence[int]:
+    """Return the ids of the divisions that have people in the standings of closed rounds."""
+    return session.scalars(
         select(Standing.division_id)
         .join(Standing.round)
         .where(Round.contest_id == contest_id, Round.closed_at.is_not(None))
         .distinct()
     ).all()
-    people = sum(_rank_division(session, contest_id, division_id) for division_id in divisions)
-    session.execute(update(Contest).where(Contest.id == contest_id).values(standing_basis=basis))
-    return people
 
 
-def _rank_division(session: Session, contest_id: int, division_id: int) -> int:
-    """Rank a division; who is excluded from one of the contest's rounds is left out."""
+def ranked(session: Session, contest_id: int, division_id: int) -> list[dict[str, Any]]:
+    """Return the rows of a division as they follow from its rounds, in their order.
+
+    Who is excluded from one of the contest's rounds is left out.
+    """
     of_contest = select(Round.id).where(Round.contest_id == contest_id)
     rows = session.execute(
         select(
@@ -96,25 +121,47 @@ def _rank_division(session: Session, contest_id: int, division_id: int) -> int:
         one = total([_result(row) for row in taken])
         results.append(one)
         facts[one.attempt] = (account_id, taken[0].unit_id, len(taken))
-    ranked = rank_totals(results)
-    of = [facts[place.result.attempt] for place in ranked]
+    rows_in_order = []
+    for place in rank_totals(results):
+        account_id, unit_id, rounds = facts[place.result.attempt]
+        rows_in_order.append(
+            {
+                "account_id": account_id,
+                "unit_id": unit_id,
+                "points": place.result.points,
+                "duration_ms": place.result.duration_ms,
+                "submitted_at": place.result.submitted_at,
+                "rounds": rounds,
+                "position": place.position,
+                "rank": place.rank,
+                "separated_by": place.separated_by,
+            }
+        )
+    return rows_in_order
+
+
+def _rank_division(session: Session, contest_id: int, division_id: int) -> int:
+    rows = ranked(session, contest_id, division_id)
+    columns = {
+        "accounts": "account_id",
+        "units": "unit_id",
+        "points": "points",
+        "durations": "duration_ms",
+        "moments": "submitted_at",
+        "rounds": "rounds",
+        "positions": "position",
+        "ranks": "rank",
+        "separations": "separated_by",
+    }
     session.execute(
         _INSERT,
         {
             "contest": contest_id,
             "division": division_id,
-            "accounts": [account_id for account_id, _, _ in of],
-            "units": [unit_id for _, unit_id, _ in of],
-            "points": [place.result.points for place in ranked],
-            "durations": [place.result.duration_ms for place in ranked],
-            "moments": [place.result.submitted_at for place in ranked],
-            "rounds": [rounds for _, _, rounds in of],
-            "positions": [place.position for place in ranked],
-            "ranks": [place.rank for place in ranked],
-            "separations": [place.separated_by for place in ranked],
+            **{parameter: [row[column] for row in rows] for parameter, column in columns.items()},
         },
     )
-    return len(ranked)
+    return len(rows)
 
 
 def _result(row: Row[*tuple[Any, ...]]) -> Result:
@@ -132,7 +179,7 @@ def _result(row: Row[*tuple[Any, ...]]) -> Result:
 
 def rounds_of(session: Session, contest: Contest) -> Sequence[Round]:
     """Return the rounds that the standing is made of."""
-    made_of = [round_id for round_id, _ in contest.standing_basis or ()]
+    made_of = [round_id for round_id, *_ in contest.standing_basis or ()]
     return session.scalars(select(Round).where(Round.id.in_(made_of)).order_by(Round.number)).all()
 
 

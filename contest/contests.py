@@ -13,7 +13,7 @@ from enum import Enum
 from sqlalchemy import exists, func, select, update
 from sqlalchemy.orm import Session, selectinload
 
-from contest import audit, leaderboards, pools, readiness, unranked
+from contest import audit, leaderboards, pools, readiness, round_settings, unranked
 from contest.errors import Conflict, NotThere
 from contest.formatting import vn_datetime
 from contest.models import (
@@ -180,9 +180,15 @@ def open_round(
     digests = {asked.division.code: pools.freeze(session, asked, now=now).sha256 for asked in round.divisions}
     round.opened_at = now
     session.flush()
+    configuration = round_settings.settings_record(session, round)
     unranked.exclude(session, round.id, now=now)
     audit.record(
-        session, "round.open", f"round/{round.id}", now=now, actor_id=actor_id, after={"pools": digests}
+        session,
+        "round.open",
+        f"round/{round.id}",
+        now=now,
+        actor_id=actor_id,
+        after={"pools": digests, "configuration": configuration},
     )
 
 

@@ -205,7 +205,7 @@ def make(session: Session, round: Round, proposal: Proposal, *, now: datetime) -
     session.add(correction)
     session.flush()
     is_drawing = keys is None and round.closed_at is None
-    withdrawn = pools.withdraw(session, round, code, now=now) if is_drawing else []
+    withdrawn = pools.withdraw(session, round, code, now=now) if is_drawing else {}
     audit.record(
         session,
         "correction.make",
@@ -213,7 +213,15 @@ def make(session: Session, round: Round, proposal: Proposal, *, now: datetime) -
         now=now,
         actor_id=proposal.decided_by_id,
         before={"correction": before.id, "keys": before.keys} if before else None,
-        after={"correction": correction.id, "keys": keys, "note": note, "withdrawn_from": withdrawn},
+        after={
+            "correction": correction.id,
+            "keys": keys,
+            "note": note,
+            "withdrawn_from": list(withdrawn),
+            "pools": {
+                f"{division}-{pool.version}": pool.sha256 for division, pool in sorted(withdrawn.items())
+            },
+        },
         reason=proposal.reason,
     )
     return regrading.add_task(

@@ -124,6 +124,7 @@ def exclude(
             session.add(exclusion)
     except IntegrityError:
         raise Conflict("Người này đã không được xếp hạng ở vòng này.") from None
+    session.refresh(exclusion)
     struck = session.execute(
         delete(Standing)
         .where(Standing.round_id == round.id, Standing.account_id == account_id)
@@ -137,7 +138,12 @@ def exclude(
         now=now,
         actor_id=actor_id,
         before={"rank": struck.rank, "attempt": struck.attempt_id} if struck else None,
-        after={"exclusion": exclusion.id, "kind": kind, "approved_by": approved_by_id},
+        after={
+            "exclusion": exclusion.id,
+            "kind": kind,
+            "approved_by": approved_by_id,
+            "excluded_at": exclusion.excluded_at.isoformat(),
+        },
         reason=reason,
     )
     return exclusion
@@ -191,6 +197,8 @@ def lift(
         .where(Exclusion.id == exclusion.id)
         .values(lifted_at=func.statement_timestamp(), lifted_by_id=actor_id, lift_reason=reason)
     )
+    session.refresh(exclusion)
+    assert exclusion.lifted_at is not None, "just lifted"
     scoring.stand(session, _valid_attempts(session, round.id, account_id))
     leaderboards.call_for_ranking(session, round)
     audit.record(
@@ -200,10 +208,9 @@ def lift(
         now=now,
         actor_id=actor_id,
         before={"exclusion": exclusion.id, "kind": exclusion.kind},
-        after={"approved_by": approved_by_id},
+        after={"approved_by": approved_by_id, "lifted_at": exclusion.lifted_at.isoformat()},
         reason=reason,
     )
-    session.refresh(exclusion)
     return exclusion
 
 

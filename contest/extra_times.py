@@ -7,14 +7,14 @@ shows it: durations are scaled back, so that it wins or loses nobody a tie.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, select, text, update
+from sqlalchemy import ColumnElement, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
 from contest import audit, deadlines
 from contest.errors import Conflict, NotThere
 from contest.impartiality import refuse_oneself
-from contest.models import Contest, Division, ExtraTime, Registration, Round, Unit
+from contest.models import Attempt, Contest, Division, ExtraTime, Registration, Round, Unit
 
 SHORTEST, LONGEST = timedelta(minutes=1), timedelta(hours=24)
 
@@ -86,7 +86,12 @@ def grant(
         now=now,
         actor_id=actor_id,
         before={"extra_ms": 0},
-        after={**_facts(granted), "open_attempts": sorted(sitting)},
+        after={
+            **_facts(granted),
+            "open_attempts": sorted(sitting),
+            # Who starts later has it from the start.
+            "last_attempt": session.scalar(select(func.coalesce(func.max(Attempt.id), 0))),
+        },
         reason=reason,
     )
     return len(sitting)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy.orm import Session, aliased, contains_eager, selectinload
 
 from contest.models import BankItem, ItemVersion
 from question_bank.text import clean_text, fold
@@ -13,6 +13,46 @@ from question_bank.text import clean_text, fold
 STATES = ("draft", "reviewed", "approved", "retired")
 # What is in use or retired is the newest approved version, though a draft may follow it.
 APPROVED_STATES = ("approved", "retired")
+
+
+def newest_versions(
+    *,
+    words: str = "",
+    topic: str = "",
+    level: str = "",
+    division: str = "",
+    state: str = "",
+    tag: str = "",
+    released: str = "",
+    ends_before: date | None = None,
+    ends_from: date | None = None,
+) -> Select[Any]:
+    """Return the query of the newest version of each item that fits, in the order of codes.
+
+    What is in use or retired is the newest approved version, though a draft may follow it. `released`
+    is "yes" or "no"; `ends_before` and `ends_from` bound the last day of validity.
+    """
+    is_shown = is_newest_approved() if state in APPROVED_STATES else is_newest()
+    query = (
+        select(ItemVersion)
+        .where(is_shown)
+        .join(ItemVersion.item)
+        .options(contains_eager(ItemVersion.item), selectinload(ItemVersion.author))
+        .order_by(func.length(func.split_part(BankItem.code, "-", 1)), BankItem.code)
+    )
+    query = query.where(
+        *fitting(
+            words=words,
+            topic=topic,
+            level=level,
+            division=division,
+            tag=tag,
+            released=released,
+            ends_before=ends_before,
+            ends_from=ends_from,
+        )
+    )
+    return query.where(in_state(state)) if state in STATES else query
 
 
 def counts_by_state(

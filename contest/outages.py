@@ -8,14 +8,14 @@ out of every duration it fell into. What was closed stays closed.
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, select, text
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
 from contest import audit, deadlines, heartbeats, leaderboards, scoring
 from contest.errors import Conflict, NotThere
 from contest.formatting import vn_datetime
-from contest.models import Outage, OutageDecision, Round
+from contest.models import Attempt, Outage, OutageDecision, Round
 from contest.rules.outages import Interval, without
 
 # A request may say up to so long after an outage that it came before its end: `waited`.
@@ -254,7 +254,14 @@ def record_decision(
         now=now,
         actor_id=actor_id,
         before={"from": outage.from_at.isoformat(), "until": outage.until_at.isoformat()},
-        after={"attempts": decision.attempts, "extended": decision.extended},
+        after={
+            "attempts": decision.attempts,
+            "extended": decision.extended,
+            # Who starts later has lost nothing.
+            "last_attempt": session.scalar(
+                select(func.coalesce(func.max(Attempt.id), 0)).where(Attempt.round_id == round_id)
+            ),
+        },
         reason=decision.reason,
     )
     return decision

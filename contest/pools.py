@@ -108,13 +108,13 @@ def freeze(session: Session, asked: RoundDivision, *, now: datetime) -> Pool:
     return pool
 
 
-def withdraw(session: Session, round: Round, code: str, *, now: datetime) -> list[str]:
+def withdraw(session: Session, round: Round, code: str, *, now: datetime) -> dict[str, Pool]:
     """Take a code out of what later papers are drawn from: a new version of each pool that has it.
 
-    Only where every cell can still be filled for sure; elsewhere the item stays. Returns the codes of
-    the divisions it was taken from.
+    Only where every cell can still be filled for sure; elsewhere the item stays. Returns the new pools
+    by the codes of their divisions.
     """
-    withdrawn = []
+    withdrawn = {}
     for asked in round.divisions:
         pool = newest(session, asked)
         if pool is None or not can_spare(pool, asked, code):
@@ -123,18 +123,16 @@ def withdraw(session: Session, round: Round, code: str, *, now: datetime) -> lis
         content["version"] = pool.version + 1
         content["items"] = [item for item in content["items"] if item["code"] != code]
         file = _bytes_of(content)
-        session.add(
-            Pool(
-                round_id=round.id,
-                division_id=asked.division_id,
-                version=pool.version + 1,
-                file=file,
-                sha256=hashlib.sha256(file).hexdigest(),
-                item_versions={one: version for one, version in pool.item_versions.items() if one != code},
-                created_at=now,
-            )
+        withdrawn[asked.division.code] = Pool(
+            round_id=round.id,
+            division_id=asked.division_id,
+            version=pool.version + 1,
+            file=file,
+            sha256=hashlib.sha256(file).hexdigest(),
+            item_versions={one: version for one, version in pool.item_versions.items() if one != code},
+            created_at=now,
         )
-        withdrawn.append(asked.division.code)
+        session.add(withdrawn[asked.division.code])
     session.flush()
     return withdrawn
 

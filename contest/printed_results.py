@@ -9,6 +9,7 @@ from contest.formatting import vn_number
 from contest.models import Publication, Round
 from contest.models.units import GROUPS
 from contest.rules.explaining import PERCENT
+from contest.rules.naming import told_apart
 
 SYMBOL = "TB-BTC"
 
@@ -38,7 +39,7 @@ def winners_of(publication: Publication) -> list[Winner]:
         Winner(
             prize=row["prize_title"],
             division=names[row["division"]],
-            name=row["name"],
+            name=told_apart(row["name"], row.get("birth_year")),
             unit=row["unit"],
             points=row["points"],
             prediction_error=_error(row["prediction_error"], row["division"] in percentages),

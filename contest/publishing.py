@@ -310,6 +310,7 @@ def winner_rows(session: Session, round: Round, *, data_key: str) -> list[dict[s
     """Return the winners as a publication made now would hold them, highest prize first."""
     won = winners(session, round, data_key=data_key)
     granted = accounts.has_consented(session, [row.account_id for _, row, _ in won], "publication")
+    namesakes = Counter(row.account.name for _, row, _ in won if row.account_id in granted)
     return [
         {
             "prize": prize.code,
@@ -323,6 +324,9 @@ def winner_rows(session: Session, round: Round, *, data_key: str) -> list[dict[s
                 is_publication_granted=row.account_id in granted,
                 is_winner=True,
             ),
+            "birth_year": row.account.birth_date.year
+            if row.account_id in granted and namesakes[row.account.name] > 1 and row.account.birth_date
+            else None,
             "unit": row.unit.name,
             "points": row.points,
             "full_points": row.full_points,

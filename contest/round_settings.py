@@ -67,6 +67,11 @@ def settings_of_round(session: Session, round: Round) -> RoundSettings:
     return settings_of_rounds(session, [round.id])[0]
 
 
+def settings_record(session: Session, round: Round) -> dict[str, Any]:
+    """Return what is set of a round by name, as the audit log keeps it."""
+    return as_record(settings_of_round(session, round))
+
+
 def settings_of_rounds(session: Session, round_ids: Sequence[int]) -> list[RoundSettings]:
     """Return what is set of some rounds, in the order of their numbers."""
     rounds = session.scalars(

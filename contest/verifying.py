@@ -2,11 +2,14 @@
 
 Papers, points, durations and receipts follow from facts by the pure rules; what somebody changed
 behind the application's back no longer follows. Attempts come as a stream, so that memory holds one
-small record a person. The second half is contest/verifying_results.py.
+small record a person. What people decided is compared with the log in contest/verifying_facts.py and
+contest/verifying_times.py; the second half is contest/verifying_results.py and
+contest/verifying_publications.py.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -14,7 +17,7 @@ from itertools import groupby
 from sqlalchemy import collate, select
 from sqlalchemy.orm import Session
 
-from contest import audit, bundle_rows, pools
+from contest import attempt_facts, audit, bundle_rows, pools
 from contest.attempts import paper_of
 from contest.bundle_rows import AnyRow
 from contest.contests import SEED_PURPOSE, revealed_seed
@@ -30,18 +33,9 @@ from contest.models import (
 from contest.receipts import receipt_facts
 from contest.rules import scoring, timing
 from contest.security import receipt_digest, unseal
+from contest.verifying_facts import Fault, Faults, Log, differences
+from contest.verifying_times import TimesGiven
 from question_bank.draw import NotEnoughItems, draw_paper, paper_seed
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A place where what is stored is not what follows from the facts."""
-
-    table: str
-    row: str
-    column: str
-    expected: object
-    stored: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,46 +58,27 @@ class Counted:
     was_out_at_books: bool
 
 
-Faults = Iterator[Fault]
-
-
-def differences(table: str, row: str, expected: Mapping[str, object], stored: Mapping[str, object]) -> Faults:
-    """Yield the columns of a row that are not as expected."""
-    for column, value in expected.items():
-        if stored[column] != value:
-            yield Fault(table, row, column, value, stored[column])
-
-
 def check_log(session: Session) -> Faults:
     """Yield the audit events that don't follow from the one before."""
     for event_id in audit.broken_links(session):
         yield Fault("audit_events", str(event_id), "hash", "the hash of the event and the one before it", "")
 
 
-def check_promises(session: Session, round: Round, *, data_key: str) -> Faults:
+def check_promises(session: Session, round: Round, log: Log, *, data_key: str) -> Faults:
     """Yield what of the seed and the pools is not as committed to before the round opened."""
     name = f"round {round.number}"
-    events = {
-        event.action: event.after or {}
-        for event in session.scalars(
-            select(AuditEvent)
-            .where(
-                AuditEvent.subject == f"round/{round.id}",
-                AuditEvent.action.in_(("round.commit_seed", "round.open")),
-            )
-            .order_by(AuditEvent.id)
-        )
-    }
     secret = _secret(round, data_key)
     if secret is None:
         yield Fault("rounds", name, "seed_sealed", "a seed sealed with the data key", "")
     elif hashlib.sha256(secret).hexdigest() != round.seed_commitment:
         expected = hashlib.sha256(secret).hexdigest()
         yield Fault("rounds", name, "seed_commitment", expected, round.seed_commitment)
-    if (logged := events.get("round.commit_seed", {}).get("commitment")) != round.seed_commitment:
+    if (logged := log.last("round.commit_seed").get("commitment")) != round.seed_commitment:
         yield Fault("rounds", name, "seed_commitment", logged, round.seed_commitment)
-    logged_pools = events.get("round.open", {}).get("pools", {})
+    logged_pools = log.last("round.open").get("pools", {})
+    voided = log.of("correction.make")
     for asked in round.divisions:
+        before: Pool | None = None
         for pool in _pools(session, round.id, asked.division_id):
             row = f"{asked.division.code}, version {pool.version}"
             digest = hashlib.sha256(pool.file).hexdigest()
@@ -111,6 +86,32 @@ def check_promises(session: Session, round: Round, *, data_key: str) -> Faults:
             logged = logged_pools.get(asked.division.code)
             if pool.version == 1 and logged != pool.sha256:
                 yield Fault("pools", row, "sha256", logged, pool.sha256)
+            if pool.version > 1:
+                yield from _check_later(pool, before, asked.division.code, voided)
+            before = pool
+
+
+def _check_later(pool: Pool, before: Pool | None, division: str, corrections: Sequence[AuditEvent]) -> Faults:
+    """Yield how a later version of a pool is not the one before it without what a correction withdrew."""
+    row = f"{division}, version {pool.version}"
+    if before is None or before.version != pool.version - 1:
+        yield Fault("pools", row, "version", "the version after one that is there", pool.version)
+        return
+    left, was = ({item["code"]: item for item in json.loads(one.file)["items"]} for one in (pool, before))
+    for code, item in left.items():
+        if was.get(code) != item:
+            yield Fault("pools", row, f"file, {code}", was.get(code), item)
+    withdrawn = {
+        event.subject.rpartition("/")[2]: event.after or {}
+        for event in corrections
+        if division in (event.after or {}).get("withdrawn_from", ())
+    }
+    for code in sorted(was.keys() - left.keys()):
+        if code not in withdrawn:
+            yield Fault("pools", row, f"file, {code}", was[code], "nothing, and no correction withdrew it")
+        # Corrections before pools were logged have none.
+        logged = withdrawn.get(code, {}).get("pools", {}).get(f"{division}-{pool.version}", pool.sha256)
+        yield from differences("pools", row, {"sha256": logged}, {"sha256": pool.sha256})
 
 
 def _secret(round: Round, data_key: str) -> bytes | None:
@@ -160,9 +161,11 @@ _COLUMNS = (
 class AttemptCheck:
     """Goes through all attempts of a round once: `faults` yields, and then `counted` holds the persons."""
 
-    def __init__(self, session: Session, round: Round, *, data_key: str) -> None:
+    def __init__(self, session: Session, round: Round, log: Log, *, data_key: str) -> None:
         self.session, self.round, self.data_key = session, round, data_key
         self.counted: list[Counted] = []
+        self.times = TimesGiven(session, round, log)
+        self.facts_logged = log.last("round.close_books").get("attempts")
         self.seed = revealed_seed(round, data_key=data_key) or b""
         stored_pools = session.scalars(select(Pool).where(Pool.round_id == round.id)).all()
         self.pools = {pool.id: pools.pool_items(pool.file) for pool in stored_pools}
@@ -209,13 +212,19 @@ class AttemptCheck:
             .order_by(collate(Account.draw_id, "C"), Attempt.number)
         )
         rows = bundle_rows.stream(self.session, query)
+        digest = hashlib.sha256()
         for draw_id, group in groupby(rows, key=lambda row: row.draw_id):
             mine, had = list(group), set[str]()
             for row in mine:
                 paper = self._paper(row, had | self.seen.get(row.public_id, set()))
                 yield from self._check(row, paper)
                 had.update(item["code"] for item in paper if isinstance(item, dict))
+                digest.update(attempt_facts.line(row))
             self._count(draw_id, mine)
+        # Which attempt it is no log tells, but that one of them was changed since the books were closed.
+        if self.facts_logged not in (None, digest.hexdigest()):
+            row_name = f"round {self.round.number}"
+            yield Fault("attempts", row_name, "facts at the books", self.facts_logged, digest.hexdigest())
 
     def _check(self, row: AnyRow, paper: Sequence[object]) -> Faults:
         expected: dict[str, object] = {"paper": paper, "deadline_at": self._deadline(row)}
@@ -236,6 +245,8 @@ class AttemptCheck:
             expected["submitted_at"] = row.deadline_at
         stored = {name: getattr(row, name) for name in expected}
         yield from differences("attempts", row.public_id, expected, stored)
+        if row.scored_at is not None and row.voided_at is None:
+            yield from self.times.faults(row)
 
     def _deadline(self, row: AnyRow) -> datetime:
         return timing.deadline(

@@ -1,30 +1,24 @@
-"""The check of a round from inside, second half: truth, standings, units, prizes, publications.
+"""The check of a round from inside, second half: truth, standings, units, prizes.
 
 They follow from the counted attempts, which contest/verifying.py has checked.
 """
 
-import hashlib
-import json
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from itertools import zip_longest
 from typing import Any
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from contest import archives, bundle_rows, declines, leaderboards, publishing
-from contest.bundles import MANIFEST
+from contest import bundle_rows, contest_standings, declines, leaderboards, publishing
 from contest.contests import are_prizes_decided, key_of_lots, refuse_while_regrading
 from contest.errors import Conflict
 from contest.models import (
     Attempt,
-    AuditEvent,
-    Correction,
-    Exclusion,
+    Contest,
+    ContestStanding,
     Prize,
-    Publication,
     Round,
     RoundDivision,
     Standing,
@@ -35,9 +29,9 @@ from contest.rules import prizes as prize_rules
 from contest.rules.prediction import prediction_error, truth
 from contest.rules.ranking import Result, rank_results
 from contest.rules.unit_ranking import UnitFacts, UnitRule, fraction_text, rank_units
-from contest.verifying import AttemptCheck, Counted, Fault, Faults, check_log, check_promises, differences
-
-PROGRAM = "verify.py"
+from contest.verifying import AttemptCheck, Counted, check_log, check_promises
+from contest.verifying_facts import Fault, Faults, Log, check_facts, differences
+from contest.verifying_publications import check_publications
 
 
 def faults(
@@ -56,13 +50,16 @@ def faults(
     session.execute(leaderboards.PATIENCE)
     progress("log")
     yield from check_log(session)
+    log = Log(session, round)
     progress("seed and pools")
-    broken = list(check_promises(session, round, data_key=data_key))
+    broken = list(check_promises(session, round, log, data_key=data_key))
     yield from broken
     if broken:
         return  # without the right seed and pools nothing else follows
+    progress("logged facts")
+    yield from check_facts(session, round, log)
     progress("attempts")
-    check, is_sound = AttemptCheck(session, round, data_key=data_key), True
+    check, is_sound = AttemptCheck(session, round, log, data_key=data_key), True
     for fault in check.faults():
         is_sound = False
         yield fault
@@ -74,7 +71,9 @@ def faults(
     awards = _awards(session, round, ranks, data_key=data_key) if are_prizes_decided(round) else []
     yield from check_units(session, round, check.counted, _unit_points(awards))
     progress("publications")
-    yield from check_publications(session, round, awards, is_sound=is_sound, data_key=data_key)
+    yield from check_publications(session, round, awards, log, is_sound=is_sound, data_key=data_key)
+    del check, ranks, awards
+    yield from check_contest_standing(session, round.contest)
 
 
 # --- standings -----------------------------------------------------------------------------------
@@ -270,163 +269,26 @@ def _unit_points(awards: Sequence[tuple[Prize, Counted, int, bool]]) -> dict[tup
     return points
 
 
-# --- publications --------------------------------------------------------------------------------
-
-
-def check_publications(
-    session: Session,
-    round: Round,
-    awards: Sequence[tuple[Prize, Counted, int, bool]],
-    *,
-    is_sound: bool,
-    data_key: str,
-) -> Faults:
-    """Yield what of the published versions is not as it was published, or does not follow from the facts.
-
-    The files are made anew only from sound attempts: others would only differ once more.
-    """
-    logged = {
-        (event.after or {}).get("version"): event
-        for event in session.scalars(
-            select(AuditEvent).where(
-                AuditEvent.subject == f"round/{round.id}", AuditEvent.action == "results.publish"
-            )
-        )
-    }
-    publications = session.scalars(
-        select(Publication).where(Publication.round_id == round.id).order_by(Publication.version)
-    ).all()
-    for publication in publications:
-        event = logged.pop(publication.version, None)
-        yield from _check_as_published(session, publication, event)
-    for version in logged:
-        yield Fault("publications", f"version {version}", "version", "a publication", "none")
-    if publications and not _has_changed(session, round, publications[-1]):
-        yield from _check_content(publications[-1], awards)
-        if is_sound:
-            yield from _check_files(session, round, publications[-1], data_key=data_key)
-
-
-def _check_as_published(session: Session, publication: Publication, event: AuditEvent | None) -> Faults:
-    row = f"version {publication.version}"
-    digest = publishing.content_digest(publication.content)
-    yield from differences("publications", row, {"content": digest}, {"content": publication.content_sha256})
-    after = (event.after or {}) if event else {}
-    expected = {name: after.get(name) for name in ("sha256", "content_sha256") if name in after or not event}
-    yield from differences(
-        "publications", row, expected, {name: getattr(publication, name) for name in expected}
+def check_contest_standing(session: Session, contest: Contest) -> Faults:
+    """Yield where the contest's standing is not made of its rounds, unless it is to be made anew anyway."""
+    if not contest.has_standing or contest_standings.is_due(session, contest):
+        return
+    stored_divisions = session.scalars(
+        select(ContestStanding.division_id).where(ContestStanding.contest_id == contest.id).distinct()
     )
-    if event is not None and event.at != publication.published_at:
-        yield Fault("publications", row, "published_at", event.at, publication.published_at)
-    files = archives.listed(session, publication.id)
-    if not files and publication.sha256 == publication.content_sha256:
-        return  # published before bundles were kept
-    digests = {}
-    for file in files:
-        sha256, size, crc32 = _read(archives.content(session, file.id))
-        digests[file.name] = sha256
-        yield from differences(
-            "publication_files",
-            f"{file.name} of {row}",
-            {"sha256": sha256, "size": size, "crc32": crc32},
-            {"sha256": file.sha256, "size": file.size, "crc32": file.crc32},
+    for division_id in sorted({*contest_standings.divisions_of(session, contest.id), *stored_divisions}):
+        query = (
+            select(*ContestStanding.__table__.columns)
+            .where(ContestStanding.contest_id == contest.id, ContestStanding.division_id == division_id)
+            .order_by(ContestStanding.position)
         )
-    own = digests.pop(MANIFEST, None)
-    yield from differences("publications", row, {"sha256": own}, {"sha256": publication.sha256})
-    if own == publication.sha256:
-        manifest = archives.find(session, publication.id, MANIFEST)
-        assert manifest is not None
-        listed = json.loads(b"".join(archives.content(session, manifest.id)))["files"]
-        for name in sorted({*listed, *digests}):
-            if listed.get(name) != digests.get(name):
-                place = f"{name} of {row}"
-                yield Fault("publication_files", place, "sha256", listed.get(name), digests.get(name))
-
-
-def _read(content: Iterator[bytes]) -> tuple[str, int, int]:
-    """Return digest, size and checksum of a file; of one that can't be unpacked those of its beginning."""
-    digest, size, crc32 = hashlib.sha256(), 0, 0
-    try:
-        for piece in content:
-            digest.update(piece)
-            size += len(piece)
-            crc32 = zlib.crc32(piece, crc32)
-    except zlib.error as error:
-        return f"can't be unpacked: {error}", size, crc32
-    return digest.hexdigest(), size, crc32
-
-
-def _has_changed(session: Session, round: Round, publication: Publication) -> bool:
-    """Tell whether a logged step since has changed what the round's results follow from."""
-    at = publication.published_at
-    deciding = [round.id, *declines.rounds_before(session, round)]
-    since = (
-        exists().where(
-            Exclusion.round_id == round.id, or_(Exclusion.excluded_at > at, Exclusion.lifted_at > at)
-        ),
-        exists().where(
-            Correction.round_id == round.id, or_(Correction.made_at > at, Correction.superseded_at > at)
-        ),
-        # A decline that was taken back has left no row.
-        exists().where(
-            AuditEvent.action.in_(declines.ACTIONS),
-            or_(*(AuditEvent.subject.startswith(f"round/{one}/") for one in deciding)),
-            AuditEvent.at > at,
-        ),
-        exists().where(
-            Publication.round_id.in_(deciding[1:]),
-            Publication.kind == "official",
-            Publication.published_at > at,
-        ),
-    )
-    return bool(session.scalar(select(or_(*since))))
-
-
-def _check_content(publication: Publication, awards: Sequence[tuple[Prize, Counted, int, bool]]) -> Faults:
-    """Compare what the page shows of the prizes with the prizes as they follow."""
-    row = f"version {publication.version}"
-    shown = publication.content["winners"]
-    for place, (found, award) in enumerate(zip_longest(shown, awards), start=1):
-        prize, one, rank, is_by_lot = award or (None, None, None, None)
-        expected = {
-            "prize": prize.code if prize else None,
-            "attempt": one.attempt if one else None,
-            "rank": rank,
-            "points": one.points if one else None,
-            "duration_ms": one.duration_ms if one else None,
-            "is_by_lot": is_by_lot,
-        }
-        stored = found or dict.fromkeys(expected)
-        for column, value in expected.items():
-            if stored[column] != value:
-                yield Fault("publications", row, f"content, winner {place}, {column}", value, stored[column])
-
-
-def _check_files(session: Session, round: Round, publication: Publication, *, data_key: str) -> Faults:
-    """Make the newest version's files anew and compare them byte for byte."""
-    made = publishing.bundle_files(session, round, version=publication.version, data_key=data_key)
-    for name, content in made:
-        stored = archives.find(session, publication.id, name)
-        if name == PROGRAM or (stored is None and publication.sha256 == publication.content_sha256):
-            continue  # a later release may have another program
-        place = f"{name} of version {publication.version}"
-        if stored is None:
-            yield Fault("publication_files", place, "name", "a file", "no file")
-            continue
-        pairs = zip_longest(_lines(content), _lines(archives.content(session, stored.id)))
-        for number, (expected, found) in enumerate(pairs, start=1):
-            if expected != found:
-                yield Fault("publication_files", f"{place}, line {number}", "bytes", expected, found)
-                break
-
-
-def _lines(content: Iterable[bytes]) -> Iterator[str]:
-    """Yield the lines of a file that comes in pieces; what can't be unpacked ends it."""
-    rest = b""
-    try:
-        for piece in content:
-            *lines, rest = (rest + piece).split(b"\n")
-            yield from (line.decode(errors="replace") for line in lines)
-    except zlib.error as error:
-        rest = f"can't be unpacked: {error}".encode()
-    yield rest.decode(errors="replace")
+        expected = contest_standings.ranked(session, contest.id, division_id)
+        for number, (row, found) in enumerate(
+            zip_longest(expected, bundle_rows.stream(session, query)), start=1
+        ):
+            name = f"division {division_id}, position {number}"
+            if row is None or found is None:
+                whats = ("a row" if one else "no row" for one in (row, found))
+                yield Fault("contest_standings", name, "account_id", *whats)
+                return
+            yield from differences("contest_standings", name, row, found._asdict())

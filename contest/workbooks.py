@@ -15,6 +15,7 @@ from contest.formatting import vn_datetime
 from contest.models import Publication
 from contest.models.units import GROUPS
 from contest.rules.explaining import CRITERIA_IN_WORDS
+from contest.rules.naming import told_apart
 from contest.rules.scoring import POINT
 
 MS_A_DAY = 86_400_000
@@ -77,7 +78,7 @@ def _winner_columns(names: Mapping[str, str]) -> list[Column]:
         Column("Giải", 20, "text", lambda row: row["prize_title"]),
         Column("Bảng", 26, "text", lambda row: names.get(row["division"], row["division"])),
         Column("Hạng", 8, "whole", lambda row: row["rank"]),
-        Column("Họ và tên", 28, "text", lambda row: row["name"]),
+        Column("Họ và tên", 28, "text", lambda row: told_apart(row["name"], row.get("birth_year"))),
         Column("Đơn vị", 34, "text", lambda row: row["unit"]),
         Column("Điểm", 9, "decimal", lambda row: row["points"] / POINT),
         Column("Điểm tối đa", 9, "decimal", lambda row: row["full_points"] / POINT),

@@ -122,7 +122,11 @@ class Maker:
     def _corrections(self) -> dict[str, list[list[int]] | None]:
         codes = sorted(self.pools["citizens", 1])
         picked = self.random.sample(codes, 2)
-        return self.random.choice(({}, {picked[0]: None}, {picked[0]: [[0], [1]], picked[1]: None}))
+        chosen = self.random.choice(({}, {picked[0]: None}, {picked[0]: [[0], [1]], picked[1]: None}))
+        withdrawn = [
+            code for one in DIVISIONS for code in self.pools[one, 1].keys() - self.pools[one, 2].keys()
+        ]
+        return {**chosen, **dict.fromkeys(sorted(withdrawn))}
 
     def _person(self, place: int) -> Person:
         random = self.random
@@ -254,6 +258,11 @@ class Maker:
         self.absent = {_id(random): f"U{random.randrange(4)}" for _ in range(random.choice((0, 1)))}
         for draw_id in self.absent:
             self.out[draw_id] = BOOKS_AT + timedelta(hours=2)
+        # One who was out once and is in again: let in before the books, or after.
+        self.lifted: dict[str, tuple[datetime, datetime]] = {}
+        for person in [one for one in self.people if one.draw_id not in self.out][:1]:
+            lifted_at = BOOKS_AT + random.choice((-1, 1)) * timedelta(hours=1)
+            self.lifted[person.draw_id] = (BOOKS_AT - timedelta(hours=2), lifted_at)
         everyone = sorted(person.draw_id for person in self.people)
         self.left_out = random.sample(everyone, min(1, len(everyone)))
         self.is_skipping = random.random() < 0.5
@@ -296,6 +305,8 @@ class Maker:
         return truths
 
     def _was_out(self, draw_id: str) -> bool:
+        if draw_id in self.lifted:
+            return self.lifted[draw_id][1] > BOOKS_AT
         return draw_id in self.out and self.out[draw_id] <= BOOKS_AT
 
     def files(self) -> bundles.Files:
@@ -330,8 +341,14 @@ class Maker:
         yield (
             "exclusions.csv",
             bundle_rows.table(
-                ("draw_id", "excluded_at", "reason"),
-                sorted((draw_id, bundle_rows.moment(at), "withdrawn") for draw_id, at in self.out.items()),
+                bundle_rows.EXCLUSIONS,
+                sorted(
+                    (draw_id, bundle_rows.moment(at), bundle_rows.moment(lifted_at), "withdrawn")
+                    for draw_id, (at, lifted_at) in {
+                        **{draw_id: (at, None) for draw_id, at in self.out.items()},
+                        **self.lifted,
+                    }.items()
+                ),
             ),
         )
         awards, results = self._ranked(truths)

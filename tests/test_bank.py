@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
-from contest import bank
+from contest import bank, item_lists
 from contest.clock import db_now
 from contest.errors import BadInput, Conflict, NotThere
 from contest.extensions import db
@@ -157,7 +157,7 @@ def test_an_item_comes_back_with_its_picture(illustrated):
     item = bank.item_of(illustrated)
     assert item == ILLUSTRATED
     assert item.picture.content == stored().content
-    assert bank.items_of(db.session(), bank.newest_versions(words="bieu do")) == [ILLUSTRATED]
+    assert bank.items_of(db.session(), item_lists.newest_versions(words="bieu do")) == [ILLUSTRATED]
 
 
 def test_the_same_words_with_another_picture_are_another_item(illustrated):
@@ -329,7 +329,7 @@ def test_items_are_found_without_accents_and_in_the_order_of_topics(draft, autho
     ]
     bank.add_drafts(db.session(), others, author_id=author.id, now=now())
 
-    versions = db.session.scalars(bank.newest_versions(**filters)).all()
+    versions = db.session.scalars(item_lists.newest_versions(**filters)).all()
 
     assert [version.item.code for version in versions] == found
 
@@ -338,7 +338,7 @@ def test_only_the_newest_version_is_found(draft, reviewer, author):
     approved(draft, reviewer)
     bank.edit(db.session(), "T1-001", replace(WHOLE, stem="Viết lại?"), author_id=author.id, now=now())
 
-    assert [version.number for version in db.session.scalars(bank.newest_versions())] == [2]
+    assert [version.number for version in db.session.scalars(item_lists.newest_versions())] == [2]
     assert bank.find_version(db.session(), "T1-001", 1) is draft
 
 

@@ -91,7 +91,7 @@ def example(tmp_path):
         "attempts.csv": [bundle_rows.ATTEMPTS, *attempts],
         "responses.csv": [bundle_rows.RESPONSES, *(line.split(",") for line in responses.splitlines())],
         "seen.csv": [("attempt", "code")],
-        "exclusions.csv": [("draw_id", "excluded_at", "reason")],
+        "exclusions.csv": [bundle_rows.EXCLUSIONS],
         "standings.csv": [bundle_rows.STANDINGS, standing],
         "units.csv": [bundle_rows.UNITS, ("U", "citizens", "ward", "", "2", "0")],
         "unit_standings.csv": [bundle_rows.UNIT_STANDINGS, ("citizens", "U", "1", "1", "1/2", "1/1", "1/2")],

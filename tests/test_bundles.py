@@ -1,5 +1,6 @@
 """The bundle of a published round: its files, that they never change, and that the verifier takes them."""
 
+import csv
 import gzip
 import hashlib
 import io
@@ -12,7 +13,7 @@ from click.testing import CliRunner
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from contest import archives, bundles, pools
+from contest import archives, bundles, contests, exclusions, jobs, pools
 from contest.blueprints.bundles import MOST_AT_ONCE, _turns
 from contest.cli import main
 from contest.clock import db_now
@@ -113,9 +114,59 @@ def test_exclusions_corrections_and_declines_are_told(contest, round):
     assert configuration["corrections"] == {"T1-NB-001": [[0], [1]]}
     assert configuration["left_out"] == [people[1].draw_id]
     assert read(publication, "exclusions.csv").splitlines() == [
-        "draw_id,excluded_at,reason",
-        f"{people[0].draw_id},{now.isoformat(timespec='microseconds')},withdrawn",
+        "draw_id,excluded_at,lifted_at,reason",
+        f"{people[0].draw_id},{now.isoformat(timespec='microseconds')},,withdrawn",
     ]
+
+
+def test_an_exclusion_at_the_books_is_listed_though_lifted_later(contest, tmp_path):
+    session = db.session()
+    round = builders.open_now(builders.make_round(contest, prediction_counted="people"))
+    staff = {"actor_id": builders.make_staff().id, "approved_by_id": builders.make_staff("approver").id}
+    people = [builders.make_person(contest) for _ in range(4)]
+    for person in people:
+        builders.finish_attempt(person, round, prediction=3)
+
+    def step(operation, person, **facts):
+        found = contests.find_round(session, round.id)
+        operation(session, found, person.id, reason="x", now=db_now(session), **staff, **facts)
+        session.commit()
+
+    out = {"kind": "several_accounts"}
+    for person in people[:2]:
+        step(exclusions.exclude, person, **out)
+    step(exclusions.lift, people[1])
+    builders.close(round)
+    step(exclusions.lift, people[0])
+    step(exclusions.exclude, people[2], **out)
+    step(exclusions.lift, people[2])
+    step(exclusions.exclude, people[0], **out)
+    jobs.rank_what_changed()
+    publication = builders.publish(round)
+    rows = list(csv.DictReader(io.StringIO(read(publication, "exclusions.csv"))))
+    listed = [(row["draw_id"], bool(row["lifted_at"])) for row in rows]
+    # Not the one that was made after the books and holds no more.
+    expected = [(people[0].draw_id, True), (people[0].draw_id, False), (people[1].draw_id, True)]
+    assert sorted(listed) == sorted(expected)
+    folder = write(publication, tmp_path)
+    assert verify.verify(str(folder)) == publication.sha256
+
+    for changed, column in (
+        ([row for row in rows if row["lifted_at"]], "excluded"),
+        ([row for row in rows if not row["lifted_at"]], "excluded_at_books"),
+    ):
+        with (folder / "exclusions.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(changed)
+        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest["files"]["exclusions.csv"] = hashlib.sha256(
+            (folder / "exclusions.csv").read_bytes()
+        ).hexdigest()
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        with pytest.raises(verify.Difference) as difference:
+            verify.verify(str(folder))
+        assert (difference.value.file, difference.value.column) == ("attempts.csv", column)
 
 
 def test_public_texts_enter_the_seed_and_the_lots(contest, tmp_path):

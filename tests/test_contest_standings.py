@@ -120,3 +120,34 @@ def test_the_pages_mask_names_in_public_and_name_the_rounds(app, contest, rounds
 def test_a_contest_without_one_has_no_such_page(app):
     contest = builders.make_contest()
     assert visit(app).get(f"/contests/{contest.slug}/leaderboard/contest").status_code == 404
+
+
+def test_an_exclusion_in_an_open_round_and_its_lifting_are_followed(app):
+    contest = builders.make_contest()
+    contest.has_standing = True
+    db.session.commit()
+    specifications = (
+        ({"topic": "T1", "level": "NB", "count": 3, "tags": []},),
+        ({"topic": "T2", "level": "TH", "count": 3, "tags": []},),
+    )
+    closed, still_open = (
+        builders.open_now(builders.make_round(contest, specification=one)) for one in specifications
+    )
+    out, other = (builders.make_person(contest) for _ in range(2))
+    for person in (out, other):
+        builders.finish_attempt(person, closed, right=3)
+    builders.close(closed)
+    jobs.rank_what_changed()
+    staff = {"actor_id": builders.make_staff().id, "approved_by_id": builders.make_staff("approver").id}
+
+    def in_standing():
+        db.session.commit()
+        jobs.rank_what_changed()
+        return set(db.session.scalars(select(ContestStanding.account_id)))
+
+    found = contests.find_round(db.session(), still_open.id)
+    facts = {"reason": "x", "now": db_now(db.session()), **staff}
+    exclusions.exclude(db.session(), found, out.id, kind="several_accounts", **facts)
+    assert in_standing() == {other.id}
+    exclusions.lift(db.session(), found, out.id, **facts)
+    assert in_standing() == {out.id, other.id}

@@ -36,7 +36,7 @@ def statements():
 def test_counts_are_those_of_the_lists_in_one_statement(session, statements):
     builders.make_items()
     author, signer = builders.make_staff(), builders.make_staff()
-    approved = session.scalars(bank.newest_versions(state="approved")).all()
+    approved = session.scalars(item_lists.newest_versions(state="approved")).all()
     bank.retire(session, approved[:2], reason="Thử", actor_id=signer.id, now=now())
     for version in approved[1:4]:  # one that is retired, two in use
         item = replace(bank.item_of(version), explanation="Khác.", tags=("mới",))
@@ -56,7 +56,7 @@ def test_counts_are_those_of_the_lists_in_one_statement(session, statements):
         counts = item_lists.counts_by_state(session, **filters)
         assert len(statements) == 1
         assert counts == {
-            state: len(session.scalars(bank.newest_versions(state=state, **filters)).all())
+            state: len(session.scalars(item_lists.newest_versions(state=state, **filters)).all())
             for state in ("", *item_lists.STATES)
         }
     assert item_lists.counts_by_state(session)["retired"] == 2
@@ -84,7 +84,7 @@ def superseded(session):
 def test_hundreds_of_items_on_a_superseded_basis_are_found_by_one_search_and_retired_at_once(
     superseded, session, statements
 ):
-    found = session.scalars(bank.newest_versions(words=DOCUMENT, state="approved")).all()
+    found = session.scalars(item_lists.newest_versions(words=DOCUMENT, state="approved")).all()
     assert len(found) == 500
     statements.clear()
 
@@ -136,7 +136,7 @@ def contest(session):
 def test_many_edits_are_logged_each_and_cost_few_statements(session, statements):
     author, signer = builders.make_staff(), builders.make_staff()
     builders.fill_bank(40)
-    versions = session.scalars(bank.newest_versions()).all()
+    versions = session.scalars(item_lists.newest_versions()).all()
     for version in versions[:2]:
         bank.review(session, version, reviewer_id=signer.id, now=now())
         bank.approve(session, version, approver_id=signer.id, now=now())

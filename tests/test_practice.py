@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
-from contest import audit, bank, contests, corrections, pools, practice, readiness
+from contest import audit, bank, contests, corrections, item_lists, pools, practice, readiness
 from contest.clock import db_now, local_today
 from contest.errors import Conflict
 from contest.extensions import db
@@ -42,7 +42,7 @@ def now():
 
 
 def release(codes=None, *, by, reason="Vòng đã đóng"):
-    query = bank.newest_versions(state="approved")
+    query = item_lists.newest_versions(state="approved")
     if codes is not None:
         query = query.where(BankItem.code.in_(codes))
     found = db.session.scalars(query).all()
@@ -278,7 +278,7 @@ def test_a_round_that_opens_waits_for_a_release_and_then_goes_without_its_items(
     round = builders.make_round(contest)
     round_id = round.id
     versions = db.session.scalars(
-        bank.newest_versions(state="approved").where(BankItem.code == "T1-NB-001")
+        item_lists.newest_versions(state="approved").where(BankItem.code == "T1-NB-001")
     ).all()
     practice.release(db.session(), versions, reason="x", actor_id=organizer.id, now=now())
 

@@ -22,7 +22,6 @@ SELDOM_FOUND = {
     ("attempts.csv", column)
     for column in (
         "closes_at",
-        "excluded_at_books",
         "outage_ms",
         "prediction",
         "receipt_digest",
@@ -34,6 +33,7 @@ SELDOM_FOUND = {
     ("seen.csv", "code"),
     ("exclusions.csv", "draw_id"),
     ("exclusions.csv", "excluded_at"),
+    ("exclusions.csv", "lifted_at"),
     ("exclusions.csv", "reason"),
     ("units.csv", "unit"),
     ("units.csv", "division"),

@@ -82,7 +82,9 @@ ONE_ATTEMPT = "WHERE id = (SELECT min(id) FROM attempts)"
         (f"UPDATE attempts SET points = points - 840 {ONE_ATTEMPT}", "attempts", "points"),
         (f"UPDATE attempts SET duration_ms = duration_ms - 1 {ONE_ATTEMPT}", "attempts", "duration_ms"),
         (
-            f"""UPDATE attempts SET responses = jsonb_set(responses, '{{1}}', '["d"]') {ONE_ATTEMPT}""",
+            "UPDATE attempts SET responses = jsonb_set(responses, '{1}',"
+            f""" CASE WHEN responses -> '1' = '["d"]' THEN '["c"]'::jsonb"""
+            f""" ELSE '["d"]'::jsonb END) {ONE_ATTEMPT}""",
             "attempts",
             "receipt_digest",
         ),

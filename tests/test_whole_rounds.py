@@ -15,6 +15,7 @@ from contest import (
     jobs,
     outages,
     proposals,
+    public_texts,
     publishing,
     registrations,
     resits,
@@ -130,8 +131,11 @@ def test_everything_at_once_verifies_in_every_version(contest, staff, tmp_path):
     jobs.rank_what_changed()
 
     closed = builders.close(round)
-    closed.lot_text = "Giải đặc biệt 67890"
+    public_texts.set_lot_text(
+        session, closed, "Giải đặc biệt 67890", now=db_now(session), actor_id=organizer.id
+    )
     session.commit()
+    jobs.rank_what_changed()
     first = builders.publish(closed)
     assert faults(round) == []
     (tmp_path / "1").mkdir()
@@ -178,7 +182,7 @@ def test_a_decline_that_vanished_is_named(contest, staff):
     db.session.execute(text("DELETE FROM declines"))
     db.session.commit()
 
-    assert {fault.table for fault in faults(round)} == {"publications", "publication_files"}
+    assert {fault.table for fault in faults(round)} == {"declines", "publications", "publication_files"}
 
 
 def test_a_round_whose_ranking_is_due_is_not_judged_yet(contest, staff):

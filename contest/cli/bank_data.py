@@ -140,7 +140,7 @@ def export(file: Path, words: str, topic: str, state: str, as_json: bool) -> Non
     write = WRITERS.get(file.suffix.lower())
     if write is None:
         raise click.ClickException(f"The ending must be one of {', '.join(WRITERS)}.")
-    query = bank.newest_versions(words=words, topic=topic, state=state)
+    query = item_lists.newest_versions(words=words, topic=topic, state=state)
     items = bank.items_of(db.session(), query)
     file.write_bytes(write(items))
     click.echo(json.dumps({"items": len(items)}) if as_json else f"{len(items)} items written")

@@ -240,8 +240,12 @@ def check_seed(bundle):
     return seed
 
 
-def check_pools(bundle, divisions):
-    """Return the items of each pool by division and version: the bytes must be those committed to."""
+def check_pools(bundle, divisions, corrections):
+    """Return the items of each pool by division and version: the bytes must be those committed to.
+
+    Only the first versions were committed to before the opening. A later one is the version before it,
+    unchanged, without items that a correction names.
+    """
     promised = bundle.json("commitment.json")["pools"]
     pools = {}
     for name in sorted({*promised, *(name for name in bundle.names if name.startswith("pool-"))}):
@@ -252,6 +256,18 @@ def check_pools(bundle, divisions):
         items = {item["code"]: item for item in pool["items"]}
         same(len(items), len(pool["items"]), name, None, "code")
         pools[pool["division"], str(pool["version"])] = items
+    for division, version in sorted(pools):
+        if version == "1":
+            continue
+        name, items = f"pool-{division}-{version}.json", pools[division, version]
+        before = pools.get((division, str(int(version) - 1)))
+        if before is None:
+            raise Difference(name, None, "version", "the version after one that is there", version)
+        for code, item in items.items():
+            same(before.get(code), item, name, None, code)
+        for code in sorted(set(before) - set(items)):
+            if code not in corrections:
+                raise Difference(name, None, code, "there, or named by a correction", "")
     return pools
 
 
@@ -509,24 +525,38 @@ def merit(one, criterion, used, error=None):
     return used if criterion == "attempts_used" else getattr(one, criterion)
 
 
+def read_exclusions(bundle, closed_at):
+    """Return who is out now, and who was out when the books were closed."""
+    excluded, at_books, file = set(), set(), "exclusions.csv"
+    columns = ("draw_id", "excluded_at", "lifted_at", "reason")
+    for row, (draw_id, excluded_at, lifted_at, reason) in bundle.table(file, columns):
+        begins = moment(excluded_at, file, row, "excluded_at")
+        ends = moment(lifted_at, file, row, "lifted_at")
+        if begins is None:
+            raise Difference(file, row, "excluded_at", "a moment", excluded_at)
+        if ends is not None and not (begins <= ends and begins <= closed_at):
+            raise Difference(file, row, "lifted_at", "after an exclusion before the books", lifted_at)
+        if not reason:
+            raise Difference(file, row, "reason", "a reason", reason)
+        if not draw_id or (ends is None and draw_id in excluded):
+            raise Difference(file, row, "draw_id", "each person excluded once", draw_id)
+        if ends is None:
+            excluded.add(draw_id)
+        if begins <= closed_at and (ends is None or ends > closed_at):
+            at_books.add(draw_id)
+    return excluded, at_books
+
+
 def check_counted(bundle, people, configuration):
     """Return the counted attempt of each person, with how many valid ones they have."""
     chains = {one["code"]: one["chain"] for one in configuration["divisions"]}
     closed_at = microseconds(bundle.json("books.json")["closed_at"])
-    excluded, file = {}, "exclusions.csv"
-    for row, (draw_id, at, reason) in bundle.table(file, ("draw_id", "excluded_at", "reason")):
-        if draw_id in excluded or not draw_id:
-            raise Difference(file, row, "draw_id", "each person once", draw_id)
-        if not reason:
-            raise Difference(file, row, "reason", "a reason", reason)
-        excluded[draw_id] = moment(at, file, row, "excluded_at")
-        if excluded[draw_id] is None:
-            raise Difference(file, row, "excluded_at", "a moment", at)
+    excluded, at_books = read_exclusions(bundle, closed_at)
     counted = {}
     for draw_id, mine in people.items():
-        same(draw_id in excluded, mine[0].excluded, "attempts.csv", mine[0].row, "excluded")
-        if draw_id in excluded and excluded[draw_id] <= closed_at:
-            same(True, mine[0].excluded_at_books, "attempts.csv", mine[0].row, "excluded_at_books")
+        flags = {"excluded": draw_id in excluded, "excluded_at_books": draw_id in at_books}
+        for column, value in flags.items():
+            same(value, getattr(mine[0], column), "attempts.csv", mine[0].row, column)
         valid = [one for one in mine if not one.voided]
         chosen = None
         if valid and configuration["counts"] == "best":
@@ -802,7 +832,8 @@ def verify(path, digest=None, done=lambda name, count: None):
     done("files", check_files(bundle))
     configuration = bundle.json("configuration.json")
     seed = check_seed(bundle)
-    pools = check_pools(bundle, {one["code"] for one in configuration["divisions"]})
+    divisions = {one["code"] for one in configuration["divisions"]}
+    pools = check_pools(bundle, divisions, configuration["corrections"])
     done("seed", len(pools))
     people = read_attempts(bundle)
     committed_at = microseconds(bundle.json("commitment.json")["published_at"])

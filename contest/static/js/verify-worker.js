@@ -103,7 +103,23 @@ async function fetched(base, digest) {
 
 // --- seed and pools ------------------------------------------------------------------------------
 
-async function checkedSeed(files) {
+// Only first versions were committed to: a later one is the one before it without corrected items.
+function checkLaterPools(pools, corrections) {
+  for (const [key, { division, version, items }] of pools) {
+    if (version === 1) continue;
+    const file = `pool-${key}.json`;
+    const before = pools.get(`${division}-${version - 1}`);
+    if (!before) throw new Difference(file, "", "version", version - 1, "");
+    for (const [code, item] of items) {
+      same(JSON.stringify(before.items.get(code)), JSON.stringify(item), file, "", code);
+    }
+    for (const code of before.items.keys()) {
+      if (!items.has(code) && !Object.hasOwn(corrections, code)) throw new Difference(file, "", code, code, "");
+    }
+  }
+}
+
+async function checkedSeed(files, configuration) {
   const told = jsonOf(files, "seed.json");
   const promised = jsonOf(files, "commitment.json");
   const secret = bytes(told.secret);
@@ -111,12 +127,15 @@ async function checkedSeed(files) {
   const text = told.public_text === null ? null : normal(told.public_text);
   const seed = text === null ? told.secret : await sha256(new Uint8Array([...secret, ...text]));
   same(seed, told.seed, "seed.json", "", "seed");
-  const pools = new Map();
+  const versions = new Map();
   for (const name of Object.keys(promised.pools)) {
     same(promised.pools[name], await sha256(files.get(name) ?? new Uint8Array()), name, "", "SHA-256");
     const pool = jsonOf(files, name);
-    pools.set(`${pool.division}-${pool.version}`, new Map(pool.items.map((item) => [item.code, item])));
+    const items = new Map(pool.items.map((item) => [item.code, item]));
+    versions.set(`${pool.division}-${pool.version}`, { ...pool, items });
   }
+  checkLaterPools(versions, configuration.corrections);
+  const pools = new Map([...versions].map(([key, { items }]) => [key, items]));
   tell("seed", { count: pools.size });
   return { seed: bytes(seed), pools };
 }
@@ -189,10 +208,27 @@ function inOrder(chain) {
 
 const byText = (a, b) => (a < b ? -1 : Number(a > b));
 
-function checkedCounted(people, configuration) {
+// Returns who is out now, and who was out when the books were closed.
+function readExclusions(files) {
+  const booksAt = moment(jsonOf(files, "books.json").closed_at);
+  const [now, atBooks] = [new Set(), new Set()];
+  for (const cells of tableOf(files, "exclusions.csv")) {
+    const [begins, ends] = [moment(cells.excluded_at), moment(cells.lifted_at)];
+    if (ends === null) now.add(cells.draw_id);
+    if (begins <= booksAt && (ends === null || ends > booksAt)) atBooks.add(cells.draw_id);
+  }
+  return { now, atBooks };
+}
+
+function checkedCounted(files, people, configuration) {
+  const excluded = readExclusions(files);
   const chains = new Map(configuration.divisions.map(({ code, chain }) => [code, chain]));
   const counted = [];
-  for (const mine of people.values()) {
+  for (const [drawId, mine] of people) {
+    for (const one of mine) {
+      same(excluded.now.has(drawId), one.out, "attempts.csv", one.row, "excluded");
+      same(excluded.atBooks.has(drawId), one.outAtBooks, "attempts.csv", one.row, "excluded_at_books");
+    }
     const valid = mine.filter((one) => !one.voided);
     let chosen = configuration.counts === "first" ? valid[0] : valid.at(-1);
     if (configuration.counts === "best") {
@@ -535,12 +571,12 @@ function checkUnits(files, configuration, counted, unitPoints) {
 async function verify({ base, digest }) {
   const files = await fetched(base, digest);
   const configuration = jsonOf(files, "configuration.json");
-  const fair = await checkedSeed(files);
+  const fair = await checkedSeed(files, configuration);
   const attempts = readAttempts(files, configuration);
   files.delete("attempts.csv");
   await checkPapers(files, configuration, attempts, fair);
   files.delete("responses.csv");
-  const counted = checkedCounted(attempts.people, configuration);
+  const counted = checkedCounted(files, attempts.people, configuration);
   const truth = checkTruth(files, configuration, counted);
   const orders = checkStandings(files, configuration, counted, truth);
   const unitPoints = await checkPrizes(files, configuration, orders, fair.seed);

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 from werkzeug import Response
 
-from contest import analyses, bank, jobs, practice, tasks
+from contest import analyses, bank, item_lists, jobs, practice, tasks
 from contest import duplicates as alike
 from contest.blueprints.admin.bank.form import ItemForm
 from contest.blueprints.admin.bank.frame import (
@@ -129,7 +129,7 @@ def _meant() -> Sequence[ItemVersion]:
     query = found_by(filters_of(request.form) | {"state": "approved"})
     if request.form.get("which") != "all":
         codes = [clean_text(code) for code in request.form.getlist("code")]
-        query = bank.newest_versions(state="approved").where(BankItem.code.in_(codes))
+        query = item_lists.newest_versions(state="approved").where(BankItem.code.in_(codes))
     found = db.session.scalars(query.with_for_update(of=ItemVersion)).all()
     if not found:
         raise Conflict("Bạn chưa đánh dấu câu hỏi nào đang dùng.")

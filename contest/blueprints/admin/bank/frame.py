@@ -47,7 +47,7 @@ def filters_of(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def arguments_of(filters: Mapping[str, str]) -> dict[str, Any]:
-    """Return filters in the words of bank.newest_versions: when items end, as days."""
+    """Return filters in the words of item_lists.newest_versions: when items end, as days."""
     passed: dict[str, Any] = {name: value for name, value in filters.items() if name != "ends"}
     if filters["ends"]:
         today = local_today(db.session())
@@ -58,7 +58,7 @@ def arguments_of(filters: Mapping[str, str]) -> dict[str, Any]:
 
 def found_by(filters: Mapping[str, str]) -> Select[Any]:
     """Return the query of the items that pass the filters."""
-    return bank.newest_versions(**arguments_of(filters))
+    return item_lists.newest_versions(**arguments_of(filters))
 
 
 def as_arguments(filters: Mapping[str, str]) -> dict[str, Any]:
