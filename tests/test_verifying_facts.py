@@ -35,6 +35,7 @@ from contest.rules.sheets import Sheet
 from contest.security import token_hash
 from tests import builders, test_verifying
 from tests.test_bundles import write
+from tests.test_pauses import let_it_be_over
 from tests.test_verifying import faults
 
 SPECIFICATIONS = tuple(
@@ -108,24 +109,22 @@ def test_pauses_resits_withdrawn_items_and_playing_organizers_verify(app, tmp_pa
     builders.open_now(round)
     organizer = builders.make_staff()
     people = [builders.make_person(contest) for _ in range(4)]
-    builders.finish_attempt(builders.make_person(contest, roles=("organizer",)), round, prediction=5)
-    builders.finish_attempt(people[0], round, prediction=50_000_00)
-    sitting = builders.start(people[1], round, ago=timedelta(minutes=25))
-    now = db_now(session)
-    pauses.pause(
-        session,
-        found(round),
-        timedelta(minutes=60),
-        reason="Mất điện",
-        now=now - timedelta(minutes=20),
-        actor_id=organizer.id,
+    sitting = builders.start(people[1], round, ago=timedelta(minutes=2))
+    paused = pauses.pause(
+        session, found(round), timedelta(minutes=60), reason="Mất điện", actor_id=organizer.id
     )
     session.commit()
-    pauses.resume(session, found(round), now=now - timedelta(minutes=10), actor_id=organizer.id)
+    pauses.resume(session, found(round), actor_id=organizer.id)
     session.commit()
+    session.expire_all()
+    let_it_be_over(paused, for_=timedelta(minutes=5))
     for round_id in pauses.rounds_to_settle(session, now=db_now(session)):
         pauses.settle(session, round_id, now=db_now(session))
         session.commit()
+    short = {"ago": timedelta(minutes=4), "took": timedelta(minutes=2)}
+    player = builders.make_person(contest, roles=("organizer",))
+    builders.finish_attempt(player, round, prediction=5, **short)
+    builders.finish_attempt(people[0], round, prediction=50_000_00, **short)
     session.refresh(sitting)
     sheet = Sheet(1, 0, "t", sitting.paper_shape, builders.answers(sitting, 4), 1)
     token = token_hash(builders.token_of(people[1]))
