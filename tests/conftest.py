@@ -6,6 +6,7 @@ commit, in a database of their own that is cloned from a migrated template (`com
 
 import itertools
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -181,7 +182,19 @@ def live_app(settings: Settings) -> Iterator[Flask]:
     with psycopg.connect(
         _plain(settings.database_url).replace(_name(settings), "postgres"), autocommit=True
     ) as server:
-        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        _drop(server, name)
+
+
+def _drop(server: psycopg.Connection[tuple[object, ...]], name: str) -> None:
+    """Drop a database and whoever is in it; an autovacuum that nobody but its owner ends is waited for."""
+    for tries_left in reversed(range(20)):
+        try:
+            server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            return
+        except psycopg.errors.InsufficientPrivilege:
+            if not tries_left:
+                raise
+            time.sleep(0.5)
 
 
 @pytest.fixture
