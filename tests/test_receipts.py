@@ -158,6 +158,7 @@ def test_a_second_attempt_is_drawn_knowing_the_first(contest, round):
 
 def test_a_paper_that_was_not_drawn_so_is_told(client, round, attempt):
     builders.close(round)
-    db.session.execute(text("UPDATE attempts SET paper = jsonb_set(paper, '{0, order}', '[3, 2, 1, 0]')"))
+    first, *others = attempt.paper
+    attempt.paper = [{**first, "order": first["order"][::-1]}, *others]
     db.session.commit()
     assert "một đề KHÁC" in client.get(f"/receipts/{attempt.receipt_code}").text

@@ -110,7 +110,10 @@ ONE_ATTEMPT = "WHERE id = (SELECT min(id) FROM attempts)"
         (f"UPDATE attempts SET outage_ms = 60000 {ONE_ATTEMPT}", "attempts", "duration_ms"),
         (f"UPDATE attempts SET receipt_digest = repeat('0', 64) {ONE_ATTEMPT}", "attempts", "receipt_digest"),
         (
-            f"UPDATE attempts SET paper = jsonb_set(paper, '{{0, order}}', '[3, 2, 1, 0]') {ONE_ATTEMPT}",
+            f"""UPDATE attempts SET paper = jsonb_set(paper, '{{0, order}}', (
+                SELECT jsonb_agg(place ORDER BY number DESC)
+                FROM jsonb_array_elements(paper #> '{{0, order}}') WITH ORDINALITY AS shown (place, number)))
+                {ONE_ATTEMPT}""",
             "attempts",
             "paper",
         ),
