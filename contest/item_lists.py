@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import Session, aliased, contains_eager, selectinload
@@ -15,22 +15,25 @@ STATES = ("draft", "reviewed", "approved", "retired")
 APPROVED_STATES = ("approved", "retired")
 
 
-def newest_versions(
-    *,
-    words: str = "",
-    topic: str = "",
-    level: str = "",
-    division: str = "",
-    state: str = "",
-    tag: str = "",
-    released: str = "",
-    ends_before: date | None = None,
-    ends_from: date | None = None,
-) -> Select[Any]:
+class Search(TypedDict, total=False):
+    """What items are searched for by; what is left out or empty filters nothing."""
+
+    words: str
+    topic: str
+    level: str
+    division: str
+    tag: str
+    # "yes" or "no": whether it is released for practice.
+    released: str
+    # Bounds of the last day of validity.
+    ends_before: date | None
+    ends_from: date | None
+
+
+def newest_versions(*, state: str = "", **search: Unpack[Search]) -> Select[Any]:
     """Return the query of the newest version of each item that fits, in the order of codes.
 
-    What is in use or retired is the newest approved version, though a draft may follow it. `released`
-    is "yes" or "no"; `ends_before` and `ends_from` bound the last day of validity.
+    What is in use or retired is the newest approved version, though a draft may follow it.
     """
     is_shown = is_newest_approved() if state in APPROVED_STATES else is_newest()
     query = (
@@ -40,33 +43,11 @@ def newest_versions(
         .options(contains_eager(ItemVersion.item), selectinload(ItemVersion.author))
         .order_by(func.length(func.split_part(BankItem.code, "-", 1)), BankItem.code)
     )
-    query = query.where(
-        *fitting(
-            words=words,
-            topic=topic,
-            level=level,
-            division=division,
-            tag=tag,
-            released=released,
-            ends_before=ends_before,
-            ends_from=ends_from,
-        )
-    )
+    query = query.where(*fitting(search))
     return query.where(in_state(state)) if state in STATES else query
 
 
-def counts_by_state(
-    session: Session,
-    *,
-    words: str = "",
-    topic: str = "",
-    level: str = "",
-    division: str = "",
-    tag: str = "",
-    released: str = "",
-    ends_before: date | None = None,
-    ends_from: date | None = None,
-) -> dict[str, int]:
+def counts_by_state(session: Session, **search: Unpack[Search]) -> dict[str, int]:
     """Return how many items newest_versions finds for each state, and for "" in all; one statement."""
     numbers = (
         select(
@@ -91,52 +72,28 @@ def counts_by_state(
         .select_from(ItemVersion)
         .join(numbers, numbers.c.item_id == ItemVersion.item_id)
         .join(ItemVersion.item)
-        .where(
-            *fitting(
-                words=words,
-                topic=topic,
-                level=level,
-                division=division,
-                tag=tag,
-                released=released,
-                ends_before=ends_before,
-                ends_from=ends_from,
-            )
-        )
+        .where(*fitting(search))
     )
     return dict(zip(["", *STATES], session.execute(query).one(), strict=True))
 
 
-def fitting(
-    *,
-    words: str,
-    topic: str,
-    level: str,
-    division: str,
-    tag: str,
-    released: str,
-    ends_before: date | None,
-    ends_from: date | None,
-) -> Iterator[ColumnElement[bool]]:
-    """Yield the conditions for a version, joined with its item, to fit.
-
-    `released` is "yes" or "no"; `ends_before` and `ends_from` bound the last day of validity.
-    """
-    for word in fold(clean_text(words)).split():
+def fitting(search: Search) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions for a version, joined with its item, to fit a search."""
+    for word in fold(clean_text(search.get("words", ""))).split():
         yield ItemVersion.search_text.contains(word, autoescape=True)
-    if topic:
+    if topic := search.get("topic"):
         yield ItemVersion.topic == topic
-    if level:
+    if level := search.get("level"):
         yield ItemVersion.level == level
-    if division:
+    if division := search.get("division"):
         yield ItemVersion.divisions.contains([division])
-    if tag:
+    if tag := search.get("tag"):
         yield ItemVersion.tags.contains([tag])
-    if released:
+    if released := search.get("released"):
         yield BankItem.released_at.is_not(None) if released == "yes" else BankItem.released_at.is_(None)
-    if ends_before is not None:
+    if ends_before := search.get("ends_before"):
         yield ItemVersion.valid_to < ends_before
-    if ends_from is not None:
+    if ends_from := search.get("ends_from"):
         yield ItemVersion.valid_to >= ends_from
 
 
