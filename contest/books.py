@@ -92,10 +92,10 @@ def close(session: Session, round: Round, *, data_key: str, now: datetime, actor
     return people
 
 
-def recount(session: Session, round: Round, *, reason: str, now: datetime) -> None:
-    """Count the truth of the prediction again, over the people of the books, after a correction.
+def recount(session: Session, round: Round, *, reason: str, data_key: str, now: datetime) -> None:
+    """Count the truth again over the people of the books, after a correction, and rank the round by it.
 
-    The caller has taken its turn at ranking, and ranks the round next.
+    The caller has taken its turn at ranking.
     """
     session.refresh(round, with_for_update=True)
     truths = truths_of(round, counted_people(session, round))
@@ -103,6 +103,7 @@ def recount(session: Session, round: Round, *, reason: str, now: datetime) -> No
     for asked in round.divisions:
         asked.truth = truths[asked.division_id]
     session.flush()
+    publishing.rank_round(session, round, data_key=data_key, now=now)
     audit.record(
         session,
         "round.recount_truth",

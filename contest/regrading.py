@@ -129,8 +129,9 @@ def _finish(session: Session, task: Task, *, data_key: str, now: datetime) -> No
     round = contests.find_round(session, task.argument["round"])
     session.refresh(round)
     if round.books_closed_at is not None:
-        books.recount(session, round, reason=task.title, now=now)
-    publishing.rank_round(session, round, data_key=data_key, now=now)
+        books.recount(session, round, reason=task.title, data_key=data_key, now=now)
+    else:
+        publishing.rank_round(session, round, data_key=data_key, now=now)
     session.execute(
         update(Correction)
         .where(Correction.id.in_(task.argument["corrections"]), Correction.applied_at.is_(None))
