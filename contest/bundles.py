@@ -19,7 +19,6 @@ from contest import pools
 from contest.contests import SEED_PURPOSE, revealed_seed
 from contest.errors import Conflict
 from contest.models import (
-    Correction,
     Pool,
     Prize,
     Round,
@@ -28,6 +27,7 @@ from contest.models import (
 )
 from contest.rules import scoring
 from contest.rules.unit_ranking import fraction_text
+from contest.scoring import corrections_in_force
 from contest.security import unseal
 
 FORMAT = "contest-bundle/1"
@@ -172,9 +172,7 @@ def _seed(round: Round, data_key: str) -> dict[str, Any]:
 
 
 def _corrections(session: Session, round_id: int) -> dict[str, scoring.Correction]:
-    current = session.scalars(
-        select(Correction).where(Correction.round_id == round_id, Correction.superseded_at.is_(None))
-    ).all()
+    current = corrections_in_force(session, round_id)
     if any(one.applied_at is None for one in current):
         raise Conflict("Đang chấm lại theo một đính chính; cần đợi chấm xong.")
     return {one.code: one.keys for one in current}

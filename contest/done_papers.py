@@ -5,12 +5,13 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from contest.models import Correction, Round, RoundDivision
+from contest.models import Round, RoundDivision
 from contest.pools import LoadedPool, loaded
 from contest.rules.scoring import POINT, chosen_indices, item_points
+from contest.scoring import corrections_of
 from question_bank.draw import PoolItem
 from question_bank.item_analysis import Answer
 
@@ -92,13 +93,7 @@ class Reader:
         self._known: dict[tuple[int, str], Answer] = {}
         # Of the items whose answers tell something: those that were not voided.
         self.topics: dict[str, str] = {}
-        self.corrections: dict[str, list[list[int]] | None] = dict(
-            session.execute(
-                select(Correction.code, Correction.keys).where(
-                    Correction.round_id == round.id, Correction.superseded_at.is_(None)
-                )
-            ).all()
-        )
+        self.corrections = corrections_of(session, round.id)
 
     def answers(self, row: Row[Any]) -> list[Answer]:
         """Return what was done on a paper, item by item in their places."""

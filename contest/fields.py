@@ -4,6 +4,7 @@ import re
 from datetime import datetime
 from typing import Any
 
+from flask import request
 from wtforms import Field, SelectMultipleField, StringField
 from wtforms.widgets import CheckboxInput, ListWidget, TextInput
 
@@ -11,10 +12,15 @@ from contest.clock import LOCAL_ZONE
 from contest.formatting import vn_datetime
 from question_bank.text import clean_text
 
-LONGEST_TYPED = 60
+LONGEST_TYPED, LONGEST_REASON = 60, 300
 DAY = re.compile(r"([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})")
 CLOCK = re.compile(r"([0-9]{1,2})(?:[:hg]([0-9]{1,2})?)")
 HOW_TO_WRITE = "Bạn hãy ghi giờ và ngày, ví dụ 08:00 ngày 30/11/2026."
+
+
+def typed_reason() -> str:
+    """Return the reason that was sent along with an action, cleaned and cut to its longest."""
+    return clean_text(request.form.get("reason", ""))[:LONGEST_REASON]
 
 
 class LineField(StringField):

@@ -25,13 +25,13 @@ from contest.models import (
     Account,
     Attempt,
     AuditEvent,
-    Correction,
     Pool,
     Registration,
     Round,
 )
 from contest.receipts import receipt_facts
 from contest.rules import scoring, timing
+from contest.scoring import corrections_in_force
 from contest.security import receipt_digest, unseal
 from contest.verifying_facts import Fault, Faults, Log, differences
 from contest.verifying_times import TimesGiven
@@ -178,13 +178,8 @@ class AttemptCheck:
         self.chains = {asked.division_id: asked.chain for asked in round.divisions}
         self.corrections: dict[str, scoring.Correction] = {
             one.code: one.keys
-            for one in session.scalars(
-                select(Correction).where(
-                    Correction.round_id == round.id,
-                    Correction.superseded_at.is_(None),
-                    Correction.applied_at.is_not(None),
-                )
-            )
+            for one in corrections_in_force(session, round.id)
+            if one.applied_at is not None
         }
         self.seen: dict[str, set[str]] = {}
         for public_id, code in bundle_rows.seen(session, round, stored_pools):

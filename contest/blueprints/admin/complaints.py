@@ -13,6 +13,7 @@ from contest import complaints, contests, dashboards
 from contest.clock import db_now
 from contest.errors import BadInput
 from contest.extensions import db
+from contest.fields import typed_reason
 from contest.models import Complaint, Round
 from question_bank.text import clean_lines, clean_text
 
@@ -21,7 +22,7 @@ bp = Blueprint("admin_complaints", __name__, url_prefix="/admin")
 ROUND = "/rounds/<int(max=2147483647):round_id>/complaints"
 COMPLAINT = f"{ROUND}/<int(max=2147483647):number>"
 TOPICS = [SelectChoice(value, words) for value, words in complaints.TOPICS.items()]
-LONGEST_NAME, LONGEST_TEXT, LONGEST_REASON = 120, 3000, 300
+LONGEST_NAME, LONGEST_TEXT = 120, 3000
 
 
 class ReceivedForm(FlaskForm):  # type: ignore[misc]
@@ -125,7 +126,7 @@ def extend(round_id: int) -> ResponseReturnValue:
         session,
         round,
         request.form.get("days", 0, type=int),
-        reason=clean_text(request.form.get("reason", ""))[:LONGEST_REASON],
+        reason=typed_reason(),
         actor_id=current_user.id,
         now=db_now(session),
     )

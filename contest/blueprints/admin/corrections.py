@@ -14,6 +14,7 @@ from contest.clock import db_now
 from contest.corrections import Item
 from contest.errors import BadInput
 from contest.extensions import db
+from contest.fields import typed_reason
 from contest.models import ItemVersion, Round, Task
 from contest.regrading import KIND
 from contest.rules.scoring import LABELS
@@ -21,7 +22,7 @@ from question_bank.text import clean_text, fold
 
 bp = Blueprint("admin_corrections", __name__, url_prefix="/admin")
 ROUND = "/rounds/<int(max=2147483647):round_id>"
-LONGEST_REASON, LONGEST_NOTE, LONGEST_SEARCH = 300, 500, 80
+LONGEST_NOTE, LONGEST_SEARCH = 500, 80
 # An item with several right options may get so many accepted keys.
 MOST_KEYS = 3
 FOUND_SHOWN = 30
@@ -89,7 +90,7 @@ def propose(round_id: int) -> ResponseReturnValue:
         round,
         item.code,
         _keys(request.form, item),
-        reason=clean_text(request.form.get("reason", ""))[:LONGEST_REASON],
+        reason=typed_reason(),
         note=clean_text(request.form.get("note", ""))[:LONGEST_NOTE],
         data_key=_data_key(),
         now=db_now(session),

@@ -1,18 +1,17 @@
 """Prizes that winners did not take: recorded, struck out, and who moves up."""
 
-from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from contest import contests, dashboards, declines, publishing
 from contest.clock import db_now
 from contest.extensions import db
-from question_bank.text import clean_text
+from contest.fields import typed_reason
 
 bp = Blueprint("admin_declines", __name__, url_prefix="/admin")
 ROUND = "/rounds/<int(max=2147483647):round_id>"
 PERSON = f"{ROUND}/people/<int(max=2147483647):account_id>"
-LONGEST_REASON = 300
 
 
 @bp.get(f"{ROUND}/declines")
@@ -39,7 +38,7 @@ def decline(round_id: int, account_id: int) -> ResponseReturnValue:
     session = db.session()
     round = contests.find_round(session, round_id)
     declines.decline(
-        session, round, account_id, reason=_reason(), now=db_now(session), actor_id=current_user.id
+        session, round, account_id, reason=typed_reason(), now=db_now(session), actor_id=current_user.id
     )
     db.session.commit()
     flash("Đã ghi nhận từ chối giải; người kế tiếp được xét.", "success")
@@ -52,12 +51,8 @@ def take_back(round_id: int, account_id: int) -> ResponseReturnValue:
     session = db.session()
     round = contests.find_round(session, round_id)
     declines.take_back(
-        session, round, account_id, reason=_reason(), now=db_now(session), actor_id=current_user.id
+        session, round, account_id, reason=typed_reason(), now=db_now(session), actor_id=current_user.id
     )
     db.session.commit()
     flash("Đã bỏ ghi nhận từ chối giải.", "success")
     return redirect(url_for("admin_declines.index", round_id=round_id), 303)
-
-
-def _reason() -> str:
-    return clean_text(request.form.get("reason", ""))[:LONGEST_REASON]

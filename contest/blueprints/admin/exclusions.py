@@ -10,14 +10,13 @@ from contest import contests, dashboards, exclusions, leaderboards, proposals
 from contest.clock import db_now
 from contest.errors import ContestError
 from contest.extensions import db
+from contest.fields import typed_reason
 from contest.models import Exclusion, Registration, Round
 from contest.rules.exclusions import KINDS
-from question_bank.text import clean_text
 
 bp = Blueprint("admin_exclusions", __name__, url_prefix="/admin")
 ROUND = "/rounds/<int(max=2147483647):round_id>"
 PERSON = f"{ROUND}/people/<int(max=2147483647):account_id>"
-LONGEST_REASON = 300
 PROPOSED = "Đã gửi đề nghị; người phê duyệt sẽ quyết định."
 
 
@@ -84,7 +83,7 @@ def exclude(round_id: int, account_id: int) -> ResponseReturnValue:
         round,
         account_id,
         kind=request.form.get("kind", ""),
-        reason=_reason(),
+        reason=typed_reason(),
         now=db_now(session),
         actor_id=current_user.id,
     )
@@ -100,7 +99,7 @@ def lift(round_id: int, account_id: int) -> ResponseReturnValue:
     round = contests.find_round(session, round_id)
     needs_two = exclusions.needs_two(round, exclusions.standing_one(session, round_id, account_id))
     do = exclusions.propose_lifting if needs_two else exclusions.lift
-    do(session, round, account_id, reason=_reason(), now=db_now(session), actor_id=current_user.id)
+    do(session, round, account_id, reason=typed_reason(), now=db_now(session), actor_id=current_user.id)
     db.session.commit()
     done = "Người này được xếp hạng lại; thứ hạng đang được tính lại."
     return _done(round, account_id, PROPOSED if needs_two else done)
@@ -120,10 +119,6 @@ def _effect(round: Round, entry: Registration, current: Exclusion | None) -> lis
         return exclusions.effect(session, round, entry.account_id, data_key=data_key)
     except ContestError as refusal:
         return [refusal.sentence]
-
-
-def _reason() -> str:
-    return clean_text(request.form.get("reason", ""))[:LONGEST_REASON]
 
 
 def _frame(round: Round) -> dict[str, Any]:

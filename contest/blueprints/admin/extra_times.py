@@ -11,6 +11,7 @@ from contest import contests, dashboards, extra_times, units
 from contest.clock import db_now
 from contest.errors import BadInput
 from contest.extensions import db
+from contest.fields import typed_reason
 from contest.formatting import vn_number
 from contest.models import Division, Round, Unit
 from contest.signing_in import local_target
@@ -18,7 +19,6 @@ from question_bank.text import clean_text
 
 bp = Blueprint("admin_extra_times", __name__, url_prefix="/admin")
 ROUND = "/rounds/<int(max=2147483647):round_id>"
-LONGEST_REASON = 300
 
 
 @bp.get(f"{ROUND}/extra-times")
@@ -51,7 +51,7 @@ def grant(round_id: int) -> ResponseReturnValue:
         _group(round),
         timedelta(minutes=int(minutes)),
         round=round,
-        reason=clean_text(request.form.get("reason", ""))[:LONGEST_REASON],
+        reason=typed_reason(),
         now=db_now(session),
         actor_id=current_user.id,
     )

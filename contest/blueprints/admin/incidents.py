@@ -12,13 +12,12 @@ from contest.clock import db_now
 from contest.contests import Phase
 from contest.errors import BadInput
 from contest.extensions import db
+from contest.fields import typed_reason
 from contest.formatting import read_moment, vn_datetime, vn_number
-from question_bank.text import clean_text
 
 bp = Blueprint("admin_incidents", __name__, url_prefix="/admin")
 ROUND = "/rounds/<int(max=2147483647):round_id>"
 OUTAGE = f"{ROUND}/outages/<int(max=2147483647):outage_id>"
-LONGEST_REASON = 300
 
 
 @bp.get(f"{ROUND}/incidents")
@@ -53,7 +52,7 @@ def note(round_id: int) -> ResponseReturnValue:
         session,
         _moment("from_at", "giờ bắt đầu"),
         _moment("until_at", "giờ kết thúc"),
-        reason=_reason(),
+        reason=typed_reason(),
         now=db_now(session),
         actor_id=current_user.id,
     )
@@ -69,7 +68,7 @@ def compensate(round_id: int, outage_id: int) -> ResponseReturnValue:
         session,
         contests.find_round(session, round_id),
         outages.find(session, outage_id),
-        reason=_reason(),
+        reason=typed_reason(),
         now=db_now(session),
         actor_id=current_user.id,
     )
@@ -89,7 +88,7 @@ def leave(round_id: int, outage_id: int) -> ResponseReturnValue:
         session,
         contests.find_round(session, round_id),
         outages.find(session, outage_id),
-        reason=_reason(),
+        reason=typed_reason(),
         now=db_now(session),
         actor_id=current_user.id,
     )
@@ -108,7 +107,7 @@ def pause(round_id: int) -> ResponseReturnValue:
         session,
         contests.find_round(session, round_id),
         timedelta(minutes=int(minutes)),
-        reason=_reason(),
+        reason=typed_reason(),
         actor_id=current_user.id,
     )
     db.session.commit()
@@ -136,7 +135,7 @@ def extend(round_id: int) -> ResponseReturnValue:
         session,
         contests.find_round(session, round_id),
         closes_at,
-        reason=_reason(),
+        reason=typed_reason(),
         now=db_now(session),
         actor_id=current_user.id,
     )
@@ -150,10 +149,6 @@ def extend(round_id: int) -> ResponseReturnValue:
 def _done(round_id: int, sentence: str) -> Response:
     flash(sentence, "success")
     return redirect(url_for("admin_incidents.show", round_id=round_id), 303)
-
-
-def _reason() -> str:
-    return clean_text(request.form.get("reason", ""))[:LONGEST_REASON]
 
 
 def _moment(name: str, label: str) -> datetime:

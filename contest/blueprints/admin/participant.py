@@ -13,13 +13,12 @@ from contest import accounts, contests, dashboards, extra_times, registrations, 
 from contest.clock import db_now
 from contest.errors import BadInput, NotThere
 from contest.extensions import db
+from contest.fields import typed_reason
 from contest.formatting import read_moment
 from contest.models import Attempt, Registration, Round
-from question_bank.text import clean_text
 
 bp = Blueprint("admin_participant", __name__, url_prefix="/admin")
 PERSON = "/participants/<int(max=2147483647):registration_id>"
-LONGEST_REASON = 300
 
 
 @bp.get(PERSON)
@@ -56,7 +55,7 @@ def void(public_id: str) -> ResponseReturnValue:
     resits.void(
         session,
         attempt,
-        reason=_reason(),
+        reason=typed_reason(),
         resit_until=_moment() if request.form.get("closes_at", "").strip() else None,
         now=db_now(session),
         actor_id=current_user.id,
@@ -80,7 +79,7 @@ def revoke_resit(public_id: str) -> ResponseReturnValue:
     """Take back a re-sit that is not taken yet."""
     session = db.session()
     attempt = resits.find(session, public_id)
-    resits.revoke(session, attempt, reason=_reason(), now=db_now(session), actor_id=current_user.id)
+    resits.revoke(session, attempt, reason=typed_reason(), now=db_now(session), actor_id=current_user.id)
     db.session.commit()
     return _done(attempt, "Đã rút lượt thi lại.")
 
@@ -103,7 +102,7 @@ def grant_extra(registration_id: int) -> ResponseReturnValue:
         person,
         timedelta(minutes=int(minutes)),
         round=rounds.get(number),
-        reason=_reason(),
+        reason=typed_reason(),
         now=db_now(session),
         actor_id=current_user.id,
     )
@@ -135,10 +134,6 @@ def _done(attempt: Attempt, sentence: str) -> Response:
     if person is None:
         raise NotThere("Không tìm thấy người dự thi này.")
     return redirect(url_for("admin_participant.show", registration_id=person.id), 303)
-
-
-def _reason() -> str:
-    return clean_text(request.form.get("reason", ""))[:LONGEST_REASON]
 
 
 def _moment() -> datetime:

@@ -26,12 +26,11 @@ from contest import (
 from contest.clock import db_now
 from contest.errors import Conflict, ContestError, NotAllowed
 from contest.extensions import db
+from contest.fields import typed_reason
 from contest.models import Proposal, Round
-from question_bank.text import clean_text
 
 bp = Blueprint("admin_proposals", __name__, url_prefix="/admin")
 PROPOSAL = "/proposals/<int(max=2147483647):proposal_id>"
-LONGEST_REASON = 300
 DECIDED_SHOWN = 30
 
 
@@ -112,7 +111,9 @@ def reject(proposal_id: int) -> ResponseReturnValue:
     is_own = proposals.find(session, proposal_id).proposed_by_id == current_user.id
     if not is_own and "approver" not in current_user.roles:
         raise NotAllowed("Chỉ người phê duyệt, hoặc người đã đề nghị, khép được đề nghị này.")
-    proposals.reject(session, proposal_id, reason=_reason(), actor_id=current_user.id, now=db_now(session))
+    proposals.reject(
+        session, proposal_id, reason=typed_reason(), actor_id=current_user.id, now=db_now(session)
+    )
     db.session.commit()
     flash("Đã rút đề nghị." if is_own else "Đã từ chối đề nghị.", "success")
     return redirect(url_for("admin_proposals.index"), 303)
@@ -122,10 +123,6 @@ def reject(proposal_id: int) -> ResponseReturnValue:
 def waiting_proposals() -> int:
     """Return how many proposals wait, for the badge in the navigation."""
     return db.session.scalar(select(func.count()).where(Proposal.decided_at.is_(None))) or 0
-
-
-def _reason() -> str:
-    return clean_text(request.form.get("reason", ""))[:LONGEST_REASON]
 
 
 def _digest(effect: Sequence[str]) -> str:

@@ -28,18 +28,17 @@ from contest import (
 from contest.clock import db_now
 from contest.errors import NotThere
 from contest.extensions import db
+from contest.fields import typed_reason
 from contest.models import Account, Prize, Publication, Round, RoundDivision, Standing
 from contest.models.units import GROUPS
 from contest.rules.explaining import CRITERIA_IN_WORDS, PERCENT
 from contest.rules.naming import public_name
 from contest.rules.publication_changes import prize_changes
-from question_bank.text import clean_text
 
 bp = Blueprint("admin_results", __name__, url_prefix="/admin")
 
 ROUND = "/rounds/<int(max=2147483647):round_id>"
 PAGE_SIZE = 50
-LONGEST_REASON = 300
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -123,7 +122,7 @@ def publish(round_id: int) -> ResponseReturnValue:
     """Publish the results as they are now, as the next version."""
     session = db.session()
     round = contests.find_round(session, round_id)
-    reason = clean_text(request.form.get("reason", ""))[:LONGEST_REASON]
+    reason = typed_reason()
     if publication_tasks.takes_long(session, round):
         task = publication_tasks.order(
             session,
@@ -156,7 +155,7 @@ def propose_official(round_id: int) -> ResponseReturnValue:
     official_results.propose(
         session,
         contests.find_round(session, round_id),
-        reason=clean_text(request.form.get("reason", ""))[:LONGEST_REASON],
+        reason=typed_reason(),
         data_key=current_app.config["CONTEST"].data_key,
         now=db_now(session),
         actor_id=current_user.id,

@@ -24,6 +24,7 @@ from contest import (
 from contest.clock import db_now
 from contest.contests import Phase
 from contest.extensions import db
+from contest.fields import typed_reason
 from contest.formatting import vn_number
 from contest.models import AuditEvent, Pool, Prize, Publication, Round, RoundDivision
 from contest.rules import wording
@@ -31,12 +32,10 @@ from contest.rules.explaining import CRITERIA_IN_WORDS
 from contest.security import new_round_seed
 from question_bank.draw import Cell, PoolItem, shortfalls
 from question_bank.items import LEVELS, TOPICS
-from question_bank.text import clean_text
 
 bp = Blueprint("admin_rounds", __name__, url_prefix="/admin")
 ROUND = "/rounds/<int(max=2147483647):round_id>"
 
-LONGEST_REASON = 300
 HISTORY_SHOWN = 20
 LEVEL_NAMES = {"NB": "Nhận biết", "TH": "Thông hiểu", "VD": "Vận dụng"}
 
@@ -102,7 +101,7 @@ def end(round_id: int) -> ResponseReturnValue:
     """Bring the closing forward to now."""
     session = db.session()
     round = contests.find_round(session, round_id)
-    contests.end_round(session, round, reason=_reason(), now=db_now(session), actor_id=current_user.id)
+    contests.end_round(session, round, reason=typed_reason(), now=db_now(session), actor_id=current_user.id)
     db.session.commit()
     return _done(round_id, "Đã đóng sớm vòng thi. Không nhận thêm lượt mới; ai đang làm bài vẫn đủ giờ.")
 
@@ -121,10 +120,6 @@ def close_books(round_id: int) -> ResponseReturnValue:
 def _done(round_id: int, sentence: str) -> Response:
     flash(sentence, "success")
     return redirect(url_for("admin_rounds.show", round_id=round_id), 303)
-
-
-def _reason() -> str:
-    return clean_text(request.form.get("reason", ""))[:LONGEST_REASON]
 
 
 def _steps(round: Round) -> list[tuple[str, datetime | None]]:

@@ -29,6 +29,7 @@ from contest.blueprints.admin.bank.frame import (
 from contest.clock import LOCAL_ZONE, db_now
 from contest.errors import Conflict, NotThere
 from contest.extensions import db
+from contest.fields import typed_reason
 from contest.formatting import vn_number
 from contest.models import AuditEvent, BankItem, Division, ItemVersion, Pool, Round
 from question_bank.differences import differences, side_by_side
@@ -37,7 +38,6 @@ from question_bank.text import clean_text
 
 bp = Blueprint("admin_bank", __name__, url_prefix="/admin")
 
-LONGEST_REASON = 300
 ACTIONS = {
     "item.review": "thẩm định",
     "item.send_back": "trả lại",
@@ -100,7 +100,9 @@ def retire() -> ResponseReturnValue:
     """Take the ticked items, or all that the search finds in use, out of use."""
     session = db.session()
     found = _meant()
-    retired = bank.retire(session, found, reason=_reason(), actor_id=current_user.id, now=db_now(session))
+    retired = bank.retire(
+        session, found, reason=typed_reason(), actor_id=current_user.id, now=db_now(session)
+    )
     db.session.commit()
     flash(f"Đã ngừng dùng {vn_number(retired)} câu hỏi.", "success")
     return _back(found)
@@ -112,7 +114,7 @@ def release() -> ResponseReturnValue:
     session = db.session()
     found = _meant()
     codes, held = practice.release(
-        session, found, reason=_reason(), actor_id=current_user.id, now=db_now(session)
+        session, found, reason=typed_reason(), actor_id=current_user.id, now=db_now(session)
     )
     db.session.commit()
     flash(f"Đã đưa {vn_number(len(codes))} câu hỏi vào luyện tập.", "success")
@@ -242,7 +244,7 @@ def send_back(code: str) -> ResponseReturnValue:
     """Ask the author for a change."""
     version = _seen_version(code)
     bank.send_back(
-        db.session(), version, reason=_reason(), reviewer_id=current_user.id, now=db_now(db.session())
+        db.session(), version, reason=typed_reason(), reviewer_id=current_user.id, now=db_now(db.session())
     )
     db.session.commit()
     return _done(code, "Đã trả lại câu hỏi cho người soạn.")
@@ -267,10 +269,6 @@ def _seen_version(code: str) -> ItemVersion:
 def _done(code: str, sentence: str) -> Response:
     flash(sentence, "success")
     return redirect(url_for("admin_bank.show", code=code), 303)
-
-
-def _reason() -> str:
-    return clean_text(request.form.get("reason", ""))[:LONGEST_REASON]
 
 
 def _events(versions: Sequence[ItemVersion]) -> dict[int, list[AuditEvent]]:

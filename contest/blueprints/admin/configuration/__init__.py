@@ -36,7 +36,7 @@ from contest.blueprints.admin.configuration.paper import (
 from contest.clock import db_now
 from contest.errors import BadInput, NotThere
 from contest.extensions import db
-from contest.fields import moment
+from contest.fields import moment, typed_reason
 from contest.models import Contest, Round, RoundDivision
 from contest.rules import wording
 from contest.rules.configuration import (
@@ -54,7 +54,6 @@ from question_bank.text import clean_text
 
 bp = Blueprint("admin_configuration", __name__, url_prefix="/admin")
 ROUND = "/rounds/<int(max=2147483647):round_id>"
-LONGEST_REASON = 300
 SAVED, SAME = "Đã lưu cấu hình.", "Không có gì thay đổi."
 
 
@@ -314,7 +313,7 @@ def delete(round_id: int) -> ResponseReturnValue:
     session = db.session()
     round = contests.find_round(session, round_id)
     number, contest_id = round.number, round.contest_id
-    reason = clean_text(request.form.get("reason", ""))[:LONGEST_REASON]
+    reason = typed_reason()
     round_settings.delete_round(session, round, reason=reason, now=db_now(session), actor_id=current_user.id)
     session.commit()
     flash(f"Đã xóa vòng {number}.", "success")
