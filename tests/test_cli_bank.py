@@ -123,10 +123,20 @@ def test_a_closed_round_is_analysed(contest):
     assert "citizens: 30 papers, reliability " in outcome.output
     assert "officials: 0 papers, reliability unknown" in outcome.output
     assert "T1-NB-001    facility" in outcome.output
-    assert "Không ai chọn phương án" in outcome.output
     told = json.loads(contest("bank", "analyse", 1, "--division", "citizens", "--json").output)
     assert list(told) == ["citizens"]
     assert (told["citizens"]["papers"], len(told["citizens"]["items"])) == (30, 6)
+
+
+def test_distractors_that_nobody_chose_are_told(contest):
+    builders.make_items(per_cell=3)
+    held = builders.make_contest()
+    round = builders.open_now(builders.make_round(held))
+    for _ in range(60):
+        builders.finish_attempt(builders.make_person(held), round, right=5)
+    builders.close(round)
+
+    assert "Không ai chọn phương án" in contest("bank", "analyse", 1).output
 
 
 @pytest.mark.usefixtures("closed_round")
