@@ -159,6 +159,16 @@ def receipt_digest(data_key: str, facts: bytes) -> str:
     return hmac.digest(_derive(data_key, "receipt"), facts, "sha256").hex()
 
 
+def data_key_tag(data_key: str) -> str:
+    """Return what tells one data key from another and gives nothing of it away."""
+    return hmac.digest(_derive(data_key, "key tag"), b"", "sha256")[:8].hex()
+
+
+def backup_seal(data_key: str, facts: bytes) -> str:
+    """Return the keyed digest of a backup's manifest: only who has the data key can have written it."""
+    return hmac.digest(_derive(data_key, "backup"), facts, "sha256").hex()
+
+
 def _cipher(data_key: str) -> AESGCM:
     return AESGCM(_derive(data_key, "seal"))
 

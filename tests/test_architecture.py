@@ -40,7 +40,7 @@ SHELL_FILES = {
     "static_files",
     "supervisor",
 }
-SHELL_FOLDERS = {"blueprints", "cli", "demo", "embedded"}
+SHELL_FOLDERS = {"backups", "blueprints", "cli", "demo", "embedded"}
 WEB = {"flask", "flask_login", "flask_wtf", "flask_migrate", "werkzeug", "wtforms", "jinja2"}
 QUEUE = {"redis", "rq"}
 FILE_FORMATS = {"PIL", "openpyxl", "docx", "lxml", "defusedxml", "xlsxwriter"}
