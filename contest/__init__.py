@@ -14,9 +14,12 @@ LARGEST_BODY = 64 * 1024
 ONE_YEAR = 31_536_000
 # A request that waits longer than this for a connection is answered 503.
 POOL_TIMEOUT = 2
-SESSION_TIMEOUTS = (
-    "-c statement_timeout=5000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000"
-)
+# In milliseconds, for every connection; what may take longer asks for it until its commit.
+SESSION_TIMEOUTS = {
+    "statement_timeout": 5000,
+    "lock_timeout": 3000,
+    "idle_in_transaction_session_timeout": 10_000,
+}
 
 
 def create_app(settings: "Settings | None" = None) -> "Flask":
@@ -62,6 +65,13 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
 
 
 def _engine_options(settings: "Settings") -> dict[str, Any]:
+    connect_args: dict[str, Any] = {"connect_timeout": 3}
+    if settings.is_pooled:
+        # Each transaction may run on another server connection: there the timeouts are the role's
+        # (`contest migrate` sets them), and a prepared statement would be another connection's.
+        connect_args["prepare_threshold"] = None
+    else:
+        connect_args["options"] = " ".join(f"-c {name}={ms}" for name, ms in SESSION_TIMEOUTS.items())
     return {
         "pool_size": settings.web_threads,
         "max_overflow": 2,
@@ -69,5 +79,5 @@ def _engine_options(settings: "Settings") -> dict[str, Any]:
         "pool_recycle": 1800,
         "pool_pre_ping": True,
         "hide_parameters": True,  # or an error would carry people's data into the log
-        "connect_args": {"options": SESSION_TIMEOUTS, "connect_timeout": 3},
+        "connect_args": connect_args,
     }
