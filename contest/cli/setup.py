@@ -116,6 +116,7 @@ def _tables() -> str:
     try:
         present = MigrationContext.configure(db.session.connection()).get_current_revision()
     except SQLAlchemyError:
+        db.session.rollback()  # or the next finding would be unknown too
         return "unknown"
     wanted = ScriptDirectory(str(MIGRATIONS)).get_current_head()
     return "ok" if present == wanted else f"are at {present}, this version needs {wanted}: contest migrate"
@@ -130,6 +131,7 @@ def _timeouts() -> str:
             if db.session.scalar(_SETTING, {"name": name}) != str(milliseconds)
         ]
     except SQLAlchemyError:
+        db.session.rollback()  # or the next finding would be unknown too
         return "unknown"
     if not lacking:
         return "ok"
@@ -145,6 +147,7 @@ def _processes() -> str:
         silent = heartbeats.silent(db.session(), now=db_now(db.session()))
         missing = {heartbeats.WEB, heartbeats.WORKER, heartbeats.SWEEP} - heartbeats.known(db.session())
     except SQLAlchemyError:
+        db.session.rollback()  # or the next finding would be unknown too
         return "unknown"
     found = [f"{kind} has been silent since {last:%Y-%m-%d %H:%M:%S}" for kind, last in silent.items()]
     return "; ".join([*found, *(f"{kind} was never seen" for kind in sorted(missing))]) or "ok"
