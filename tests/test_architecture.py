@@ -34,6 +34,7 @@ SHELL_FILES = {
     "pulse",
     "readings",
     "redis_connection",
+    "replica",
     "responses",
     "settings",
     "signing_in",
