@@ -35,7 +35,7 @@ UNITS = sorted((DEPLOY / "systemd").iterdir())
 BOARD = "/contests/hoi-thi/leaderboard/individuals"
 
 if NGINX is None:
-    print("nginx is missing, its tests are SKIPPED: apt-get install nginx-light", file=sys.__stderr__)
+    print("nginx is missing, its tests are SKIPPED: apt-get install nginx", file=sys.__stderr__)
 needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
 
 MAIN = """
