@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import threading
 import zipfile
 from datetime import datetime, timedelta
@@ -231,6 +232,47 @@ def test_a_backup_that_fails_leaves_no_file(published, contest, tmp_path, monkey
     refused = contest("backup", tmp_path / "a.backup")
     assert refused.exit_code == 1
     assert "pg_dump failed" in refused.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_said_in_one_sentence_and_leaves_no_file(published, contest, tmp_path):
+    """A limit on the size of files stands in for the disk's end."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    try:
+        refused = contest("backup", tmp_path / "a.backup")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert refused.exit_code == 1
+    assert "can't be written: File too large." in refused.output
+    assert list(tmp_path.iterdir()) == []
+    assert contest("backup", tmp_path / "a.backup").exit_code == 0
+
+
+def test_a_backup_whose_database_goes_away_leaves_no_file(published, contest, tmp_path, settings_of_test):
+    """Somebody ends all connections while the dump is written."""
+    pieces = []
+    db.session.remove()
+    db.engine.dispose()
+
+    def end_connections(size):
+        if not pieces:
+            with psycopg.connect(programs.plain(settings_of_test.database_url)) as other:
+                other.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                    " AND usename = current_user"
+                )
+        pieces.append(size)
+
+    with pytest.raises(BackupError):
+        backups.make(
+            tmp_path / "a.backup",
+            url=settings_of_test.server_url,
+            data_key=settings_of_test.data_key,
+            software="1",
+            progress=end_connections,
+        )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,5 +1,6 @@
 """The files in deploy/: the proxy before a real web process, the units' form, the settings they name."""
 
+import gzip
 import http.client
 import os
 import re
@@ -178,7 +179,7 @@ def site(live_app, tmp_path) -> Iterator[Site]:
     contest = builders.make_contest("hoi-thi")
     round = builders.open_now(builders.make_round(contest))
     builders.finish_attempt(builders.make_person(contest, name="Nguyễn Văn An"), round)
-    builders.close(round)
+    builders.publish(builders.close(round))
     heartbeats.beat(db.session(), heartbeats.WEB)
     db.session.commit()
     site = Site(tmp_path, live_app.config["CONTEST"])
@@ -219,13 +220,23 @@ def test_the_site_behind_its_proxy(site):
 
     # Bodies: an answer sheet is small, a file for the bank is not.
     assert site.ask("PUT", "/attempts/x/responses", b"x" * 200_000).status == 413
-    assert site.ask("POST", "/admin/bank/imports/new", b"x" * 200_000).status in (303, 403, 404)
+    assert site.ask("POST", "/admin/bank/imports/", b"x" * 200_000).status != 413
+
+    # What was published never changes: everybody may keep it, and the proxy does.
+    manifest = "/contests/hoi-thi/winners/1/1/files/manifest.json"
+    first, second = site.get(manifest), site.get(manifest)
+    assert (first.headers["X-Contest-Cache"], second.headers["X-Contest-Cache"]) == ("MISS", "HIT")
+    assert "immutable" in second.headers["Cache-Control"]
+    assert first.content == second.content
 
     # Boards: one reading for everybody without a session, and none for who has one.
     first, second = site.get(BOARD), site.get(BOARD)
     assert (first.headers["X-Contest-Cache"], second.headers["X-Contest-Cache"]) == ("MISS", "HIT")
     assert first.content == second.content
     assert second.headers["Cache-Control"] == "no-store"
+    small = [site.get(BOARD, Accept_Encoding="gzip, br") for _ in range(2)]
+    assert [one.headers["X-Contest-Cache"] for one in small] == ["MISS", "HIT"]
+    assert gzip.decompress(small[1].content) == first.content
     person = builders.make_person(name="Trần Thị Bình")
     own = site.get(BOARD, Cookie=session_cookie(person))
     assert own.headers["X-Contest-Cache"] == "BYPASS"

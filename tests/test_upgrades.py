@@ -150,6 +150,21 @@ def _alter_like_a_migration(app):
         connection.invalidate()
 
 
+def test_a_migration_that_gets_no_lock_is_tried_again(live_app):
+    flask_migrate.downgrade(revision="-1")
+    before = revision()
+    holder = db.engine.connect()
+    holder.execute(text("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE"))
+    upgrade, done = builders.in_thread(live_app, flask_migrate.upgrade)
+    time.sleep(2.5)  # longer than it waits for the lock
+    assert done == []
+    holder.rollback()
+    holder.close()
+    upgrade.join()
+    assert done == [None]
+    assert revision() != before
+
+
 def test_two_hosts_that_start_at_once_migrate_one_after_the_other(live_app):
     head = revision()
     flask_migrate.downgrade(revision="-2")

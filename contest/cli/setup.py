@@ -100,7 +100,7 @@ def doctor(as_json: bool) -> None:
     else:
         for what, finding in findings.items():
             click.echo(f"{what:10} {finding}")
-    if findings["database"] != "ok" or findings["tables"] != "ok":
+    if any(findings[name] != "ok" for name in ("database", "tables", "timeouts")):
         raise SystemExit(1)
 
 
