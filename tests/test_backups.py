@@ -8,14 +8,16 @@ import zipfile
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import flask_migrate
 import psycopg
 import pytest
+from alembic.script import ScriptDirectory
 from click.testing import CliRunner
 from psycopg import sql
 from sqlalchemy import select, text
 
-from contest import attempts, backups, readiness
-from contest.backups import BackupError, files, programs
+from contest import MIGRATIONS, attempts, backups, readiness
+from contest.backups import BackupError, facts, files, programs
 from contest.cli import main
 from contest.clock import db_now
 from contest.embedded import EmbeddedServers
@@ -152,7 +154,13 @@ def test_a_backup_under_writes_is_of_one_moment(live_app, contest, empty, tmp_pa
                     begun.wait(20)
                 stop.wait(0.26)
 
+    def register():
+        with live_app.app_context():
+            while not stop.is_set():
+                builders.make_person()
+
     threads = [threading.Thread(target=save, args=one) for one in facts_of]
+    threads.append(threading.Thread(target=register))
     for thread in threads:
         thread.start()
     begun.wait(20)
@@ -388,6 +396,25 @@ def test_a_restore_that_breaks_off_leaves_the_database_empty(one_backup, setting
     with pytest.raises(BackupError, match="has left nothing"):
         backups.restore(one_backup, manifest, url=empty)
     assert tables_in(empty) == 0
+
+
+def test_an_older_backup_is_brought_up_to_date(
+    published, contest, empty, tmp_path, monkeypatch, settings_of_test
+):
+    db.session.remove()
+    flask_migrate.downgrade(revision="-1")
+    backups.make(
+        tmp_path / "old.backup",
+        url=settings_of_test.server_url,
+        data_key=settings_of_test.data_key,
+        software="0",
+    )
+    told = command_on(monkeypatch, settings_of_test, database_url=empty)("restore", tmp_path / "old.backup")
+    assert told.exit_code == 0, told.output
+    assert "KHỚP: hoi-thi, round 1" in told.output
+    with psycopg.connect(empty) as connection:
+        head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+        assert facts.revision(connection) == head
 
 
 def test_tables_that_this_version_does_not_know_are_refused(one_backup, settings):
