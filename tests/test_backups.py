@@ -16,16 +16,15 @@ from click.testing import CliRunner
 from psycopg import sql
 from sqlalchemy import select, text
 
-from contest import MIGRATIONS, attempts, backups, readiness
+from contest import MIGRATIONS, backups, readiness
 from contest.backups import BackupError, facts, files, programs
 from contest.cli import main
 from contest.clock import db_now
 from contest.embedded import EmbeddedServers
 from contest.extensions import db
 from contest.models import Round
-from contest.rules.sheets import Sheet
-from contest.security import token_hash
 from tests import builders
+from tests.savers import Savers
 
 NAMES = ("Nguyễn Thị Bí Mật", "0987654321")
 
@@ -128,43 +127,22 @@ def test_what_a_restored_database_is_told_names_winners_and_publication(
     assert last == ("backup.restore",)
 
 
-def test_a_backup_under_writes_is_of_one_moment(live_app, contest, empty, tmp_path, settings_of_test):
+def test_a_backup_under_writes_is_of_one_moment(live_app, empty, tmp_path, settings_of_test):
     """What it holds and what its manifest counts is one snapshot, with every sheet that was acknowledged."""
     of_contest = builders.make_contest("hoi-thi")
-    round = builders.open_now(builders.make_round(of_contest))
-    people = [builders.make_person(of_contest) for _ in range(4)]
-    sittings = [(builders.start(one, round), token_hash(builders.token_of(one))) for one in people]
-    facts_of = [(one.public_id, one.paper_shape, token) for one, token in sittings]
-    acknowledged, stop, begun = {}, threading.Event(), threading.Barrier(len(facts_of) + 1)
-
-    def save(public_id, shape, token):
-        with live_app.app_context():
-            engine = db.engine.execution_options(isolation_level="AUTOCOMMIT")
-            seq = 0
-            while not stop.is_set():
-                seq += 1
-                with engine.connect() as connection:
-                    sheet = Sheet(seq, seq - 1, "e", shape, {"1": ["a"]}, seq)
-                    saved = attempts.save(connection, token, public_id, sheet)
-                    if saved.outcome is attempts.Outcome.STORED:
-                        acknowledged[public_id] = seq
-                    else:
-                        seq -= 1
-                if seq == 1 and not begun.broken:
-                    begun.wait(20)
-                stop.wait(0.26)
+    savers = Savers(live_app)
+    savers.sit_down(of_contest, builders.open_now(builders.make_round(of_contest)), 4)
+    stop = threading.Event()
 
     def register():
         with live_app.app_context():
             while not stop.is_set():
                 builders.make_person()
 
-    threads = [threading.Thread(target=save, args=one) for one in facts_of]
-    threads.append(threading.Thread(target=register))
-    for thread in threads:
-        thread.start()
-    begun.wait(20)
-    before = dict(acknowledged)
+    registering = threading.Thread(target=register)
+    registering.start()
+    savers.begin()
+    before = dict(savers.acknowledged)
     manifest = backups.make(
         tmp_path / "a.backup",
         url=settings_of_test.server_url,
@@ -172,15 +150,15 @@ def test_a_backup_under_writes_is_of_one_moment(live_app, contest, empty, tmp_pa
         software="1",
     )
     stop.set()
-    for thread in threads:
-        thread.join()
+    registering.join()
+    savers.end()
 
     backups.restore(tmp_path / "a.backup", manifest, url=empty)
     with psycopg.connect(empty) as connection:
         rows = connection.execute("SELECT public_id, save_seq, prediction, saved_at FROM attempts").fetchall()
     assert len(rows) == 4
     for public_id, seq, prediction, saved_at in rows:
-        assert before[public_id] <= seq <= acknowledged[public_id]
+        assert before[public_id] <= seq <= savers.sent[public_id]
         assert prediction == seq
         assert saved_at <= datetime.fromisoformat(manifest.made_at)
 
