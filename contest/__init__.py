@@ -98,5 +98,6 @@ def _replica_options(settings: "Settings") -> dict[str, Any]:
         "pool_size": max(1, settings.web_threads // 4),
         "max_overflow": 0,
         "pool_timeout": 0.2,
+        "pool_pre_ping": False,  # what fails there is asked of the primary anyway
         "connect_args": {"options": _timeouts(), "connect_timeout": 2},
     }
