@@ -87,7 +87,7 @@ class Limiter:
         """Take a turn of each key in this process, which grants its part of what all may grant."""
         now = time.monotonic_ns() // 1000
         with self._lock:
-            due, must_prove = {}, False
+            due, must_prove, refused, longest = {}, False, None, 0
             for one in asked:
                 apart = one.step.apart * self._processes
                 within = max(one.step.within, apart)
@@ -96,8 +96,10 @@ class Limiter:
                     due[one.key] = turn.due
                 elif one.step.only_proves:
                     must_prove = True
-                else:
-                    return Verdict(refused_by=one.step, retry_after=turn.wait / 1_000_000)
+                elif turn.wait > longest:
+                    refused, longest = one.step, turn.wait
+            if refused:
+                return Verdict(refused_by=refused, retry_after=longest / 1_000_000)
             for key, at in due.items():
                 self._due.pop(key, None)  # so that the first in the dictionary is the longest unused
                 self._due[key] = at

@@ -15,6 +15,7 @@ from contest.rules.rates import (
     IMPORT,
     LOOK_UP,
     PRACTICE,
+    PRINT,
     REGISTER,
     SEARCH,
     SIGN_IN,
@@ -59,6 +60,7 @@ _approver = replace(_staff, roles=frozenset({"approver"}))
 # Writes and signs for items.
 _author = replace(_staff, roles=frozenset({"organizer", "approver"}))
 _export = replace(_staff, rate=EXPORT)
+_printed = replace(_staff, rate=PRINT)
 # Finds something by a code that somebody was given.
 _look_up = replace(_everybody, rate=LOOK_UP)
 _practice = replace(_everybody, rate=PRACTICE)
@@ -213,8 +215,8 @@ POLICIES: dict[str, Policy] = {
     "admin_certificates.issue": _organizer,
     "admin_certificates.print_all": _organizer,
     "admin_certificates.files": replace(_organizer, rate=EXPORT),
-    "admin_documents.winner_list": _export,
-    "admin_documents.unit_summary": _export,
-    "admin_documents.posters": _export,
-    "admin_documents.round_report": _export,
+    "admin_documents.winner_list": _printed,
+    "admin_documents.unit_summary": _printed,
+    "admin_documents.posters": _printed,
+    "admin_documents.round_report": _printed,
 }

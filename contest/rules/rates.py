@@ -143,6 +143,16 @@ EXPORT = Rate(
 )
 
 
+# Posters are printed unit by unit.
+PRINT = Rate(
+    "print",
+    "Tài khoản này đã in văn bản này nhiều lần liên tiếp.",
+    (Step(By.ACCOUNT, 60, HOUR),),
+    away=Away.SQL,
+    is_per_route=True,
+)
+
+
 @dataclass(frozen=True)
 class Turn:
     """What became of asking for a turn: the key's new `due`, or how much too early it comes."""
