@@ -71,6 +71,8 @@ class Limiter:
 
     def take_in_redis(self, asked: Sequence[Asked]) -> Verdict | None:
         """Take a turn of each key in one call; None if Redis is away."""
+        if not asked:
+            return Verdict()
         keys = [PREFIX + one.key for one in asked]
         arguments = [
             number for one in asked for number in (one.step.apart, one.step.within, int(one.step.only_proves))
