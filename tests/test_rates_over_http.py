@@ -97,7 +97,8 @@ def quick_guesses(monkeypatch):
 # --- sign-in: who guesses waits ----------------------------------------------------------------------
 
 
-def test_after_five_wrong_passwords_a_device_waits(app, person, either):
+@pytest.mark.usefixtures("either")
+def test_after_five_wrong_passwords_a_device_waits(app, person):
     browser = stranger(app)
     assert [guess(browser).status_code for _ in range(6)] == [422] * 5 + [429]
     refused = guess(browser, password=builders.PASSWORD)
@@ -107,7 +108,8 @@ def test_after_five_wrong_passwords_a_device_waits(app, person, either):
     assert refused.headers["Cache-Control"] == "no-store"
 
 
-def test_a_name_that_nobody_has_is_counted_alike(app, person, either):
+@pytest.mark.usefixtures("either")
+def test_a_name_that_nobody_has_is_counted_alike(app, person):
     answers = [
         [guess(browser, login=login) for _ in range(7)]
         for browser, login in [
@@ -126,7 +128,8 @@ def test_however_the_phone_is_typed_it_is_the_same(app, person, limiter):
     assert [guess(browser, login=way).status_code for way in ways] == [422] * 5 + [429]
 
 
-def test_waiting_helps(app, person, either, session):
+@pytest.mark.usefixtures("either")
+def test_waiting_helps(app, person, session):
     browser = stranger(app)
     for _ in range(6):
         guess(browser)
@@ -137,7 +140,8 @@ def test_waiting_helps(app, person, either, session):
     assert guess(browser, password=builders.PASSWORD).status_code == 303
 
 
-def test_right_passwords_are_not_counted_as_failures(app, person, either):
+@pytest.mark.usefixtures("either")
+def test_right_passwords_are_not_counted_as_failures(app, person):
     browser = stranger(app)
     assert {guess(browser, password=builders.PASSWORD).status_code for _ in range(9)} == {303}
     assert guess(browser).status_code == 422
@@ -155,7 +159,8 @@ def test_a_forgotten_redis_gives_no_new_guesses(app, person, monkeypatch):
         assert guess(browser).status_code == 429
 
 
-def test_a_strangers_failures_do_not_lock_the_owner_out(app, person, either, monkeypatch):
+@pytest.mark.usefixtures("either")
+def test_a_strangers_failures_do_not_lock_the_owner_out(app, person, monkeypatch):
     """Not on a device where they were signed in before, however many guess, from wherever."""
     quick_guesses(monkeypatch)
     own = stranger(app)
@@ -199,7 +204,8 @@ def registration(browser, phone="0912345678"):
     }
 
 
-def test_a_rush_that_leaves_a_password_unread_is_no_failure(app, person, either, monkeypatch):
+@pytest.mark.usefixtures("either")
+def test_a_rush_that_leaves_a_password_unread_is_no_failure(app, person, monkeypatch):
     def crowded(*_):
         raise TryAgain("Đang có rất nhiều người đăng nhập.")
 
@@ -210,7 +216,8 @@ def test_a_rush_that_leaves_a_password_unread_is_no_failure(app, person, either,
     assert guess(browser, password=builders.PASSWORD).status_code == 303
 
 
-def test_a_device_tries_twenty_names_and_then_waits(app, person, either, monkeypatch):
+@pytest.mark.usefixtures("either")
+def test_a_device_tries_twenty_names_and_then_waits(app, person, monkeypatch):
     quick_guesses(monkeypatch)
     browser = stranger(app)
     codes = [guess(browser, login=f"09000000{number:02}").status_code for number in range(22)]
@@ -232,7 +239,8 @@ def test_to_look_at_the_form_is_free(app, contest, limiter):
 # --- networks --------------------------------------------------------------------------------------
 
 
-def test_three_hundred_people_behind_one_address_are_not_refused(app, person, either, monkeypatch):
+@pytest.mark.usefixtures("either")
+def test_three_hundred_people_behind_one_address_are_not_refused(app, person, monkeypatch):
     quick_guesses(monkeypatch)
     monkeypatch.setattr(signing_in.accounts, "find", lambda *_, **__: None)
     codes = [guess(stranger(app), login=f"0901{number:06}").status_code for number in range(300)]
@@ -274,7 +282,8 @@ def test_without_an_address_it_works_all_the_same(app, contest, limiter, address
 # --- look-ups, and the device's cookie ----------------------------------------------------------------
 
 
-def test_look_ups_of_one_device_are_slowed_down(app, contest, either):
+@pytest.mark.usefixtures("either")
+def test_look_ups_of_one_device_are_slowed_down(app, contest):
     browser = visit(app)
     refused = refused_after(lambda: browser.get("/receipts/0123456789AB"), 30, otherwise=404)
     assert int(refused.headers["Retry-After"]) <= 2
@@ -425,14 +434,16 @@ def test_no_request_sends_redis_more_than_one_command(app, person, limiter, comm
 # --- staff -----------------------------------------------------------------------------------------
 
 
-def test_an_account_exports_a_list_ten_times_and_another_list_still(app, contest, either):
+@pytest.mark.usefixtures("either")
+def test_an_account_exports_a_list_ten_times_and_another_list_still(app, contest):
     organizer = builders.sign_in(visit(app), builders.make_staff())
     codes = [organizer.get(EXPORT).status_code for _ in range(12)]
     assert codes == [200] * 10 + [429] * 2
     assert organizer.get(f"/admin/contests/{contest.id}/headcounts.csv").status_code == 200
 
 
-def test_another_account_exports_meanwhile(app, contest, either):
+@pytest.mark.usefixtures("either")
+def test_another_account_exports_meanwhile(app, contest):
     one, other = (builders.sign_in(visit(app), builders.make_staff()) for _ in range(2))
     for _ in range(11):
         answer = one.get(EXPORT)
