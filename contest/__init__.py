@@ -28,10 +28,11 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     from flask import Flask
     from werkzeug.middleware.proxy_fix import ProxyFix
 
-    from contest import jobs, logs, navigation, replica, responses, signing_in
+    from contest import jobs, limits, logs, navigation, replica, responses, signing_in
     from contest import models as _  # noqa: F401  (the mappers)
     from contest.blueprints import BLUEPRINTS
     from contest.extensions import REPLICA, db, migrate
+    from contest.redis_connection import QuickRedis
     from contest.settings import Settings
 
     settings = settings or Settings.from_env()
@@ -58,6 +59,8 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     signing_in.init_app(app)
     navigation.init_app(app)
     replica.init_app(app)
+    app.extensions["redis"] = QuickRedis(settings.redis_url)
+    limits.init_app(app)
     jobs.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

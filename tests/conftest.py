@@ -7,6 +7,7 @@ commit, in a database of their own that is cloned from a migrated template (`com
 import base64
 import itertools
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -101,7 +102,13 @@ def _testing(settings: Settings) -> Flask:
     app = create_app(settings)
     app.testing = True
     _demand_trails(app)
+    _count_afresh(app)
     return app
+
+
+def _count_afresh(app: Flask) -> None:
+    """Give each test turns of its own: the rates' keys are the secret key's, and tests share one Redis."""
+    app.config["CONTEST"] = replace(app.config["CONTEST"], secret_key=secrets.token_urlsafe(32))
 
 
 # What an organizer sends that changes nothing, or only says again what was so already.
