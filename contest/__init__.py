@@ -25,7 +25,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     from flask import Flask
     from werkzeug.middleware.proxy_fix import ProxyFix
 
-    from contest import jobs, logs, models, navigation, responses, signing_in  # noqa: F401  (models: the mappers)
+    from contest import hot_connections, jobs, logs, models, navigation, responses, signing_in  # noqa: F401  (models: the mappers)
     from contest.blueprints import BLUEPRINTS
     from contest.extensions import db, migrate
     from contest.settings import Settings
@@ -47,6 +47,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
     db.init_app(app)
+    hot_connections.init_app(app)
     migrate.init_app(app, db, directory=str(MIGRATIONS))
     logs.init_app(app)
     responses.init_app(app)

@@ -43,12 +43,23 @@ def loaded(session: Session | Connection, pool_id: int, sha256: str) -> LoadedPo
 
     The digest is part of the key, so that a restored or another database never gets a stale one.
     """
-    pool = _loaded.get((pool_id, sha256))
+    pool = kept(pool_id, sha256)
     if pool is None:
         row = session.execute(select(Pool.file, Pool.item_versions).where(Pool.id == pool_id)).one()
-        if len(_loaded) >= POOLS_KEPT:
-            _loaded.clear()
-        pool = _loaded[pool_id, sha256] = LoadedPool(pool_items(row.file), row.item_versions)
+        pool = keep(pool_id, sha256, row.file, row.item_versions)
+    return pool
+
+
+def kept(pool_id: int, sha256: str) -> LoadedPool | None:
+    """Return a pool that this process has loaded before, or None."""
+    return _loaded.get((pool_id, sha256))
+
+
+def keep(pool_id: int, sha256: str, file: bytes, versions: Mapping[str, int]) -> LoadedPool:
+    """Return a pool made of its file, and keep it for the next time."""
+    if len(_loaded) >= POOLS_KEPT:
+        _loaded.clear()
+    pool = _loaded[pool_id, sha256] = LoadedPool(pool_items(file), versions)
     return pool
 
 
