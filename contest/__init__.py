@@ -22,16 +22,16 @@ SESSION_TIMEOUTS = (
 def create_app(settings: "Settings | None" = None) -> "Flask":
     """Return the application for the given settings, or those of the environment."""
     # Imported here, so that the supervisor, which imports this package too, stays small and quick.
-    from flask import Flask
     from werkzeug.middleware.proxy_fix import ProxyFix
 
     from contest import hot_connections, jobs, logs, models, navigation, responses, signing_in  # noqa: F401  (models: the mappers)
+    from contest.application import Application
     from contest.blueprints import BLUEPRINTS
     from contest.extensions import db, migrate
     from contest.settings import Settings
 
     settings = settings or Settings.from_env()
-    app = Flask(__name__)
+    app = Application(__name__)
     app.config.update(
         CONTEST=settings,
         SECRET_KEY=settings.secret_key,

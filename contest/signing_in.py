@@ -49,7 +49,8 @@ class Visitor(AnonymousUserMixin):  # type: ignore[misc]
 
 def init_app(app: Flask) -> None:
     """Check every request's route, person and token before its view."""
-    login_manager.init_app(app)
+    # Not init_app, which asks Flask's session after each request for a remember-me cookie we don't have.
+    app.login_manager = login_manager  # type: ignore[attr-defined]
     login_manager.anonymous_user = Visitor
     login_manager.request_loader(_viewer)
     login_manager.unauthorized_handler(_ask_to_sign_in)

@@ -167,7 +167,7 @@ def _answer(saved: Saved) -> ResponseReturnValue:
         "remaining_ms": saved.remaining_ms,
     }
     if saved.outcome is Outcome.STORED:
-        return facts
+        return Response(msgspec.json.encode(facts), mimetype="application/json")
     if saved.outcome is Outcome.STALE:
         return facts | {
             "sheet": {
