@@ -209,8 +209,8 @@ def _refuse_start(facts: Any) -> None:
 
 # The one statement of a save. `fits`: the page's paper is this one, and the page knows what it
 # replaces. The flood limit lets a saved_at in the future pass, or it would lock the person out.
-_FITS = """
-a.paper_shape = %(shape)s AND %(seq)s > a.save_seq AND %(seq)s - %(furthest)s <= a.save_seq
+_FITS = f"""
+a.paper_shape = %(shape)s AND %(seq)s > a.save_seq AND %(seq)s - {FURTHEST_SEQ} <= a.save_seq
 AND (a.save_editor = %(editor)s OR a.save_seq = %(base)s)
 """
 _SAVE = f"""
@@ -314,7 +314,6 @@ def _parameters(token_hash: bytes, public_id: str, sheet: Sheet, waited: float) 
         "shape": sheet.shape,
         "responses": _json(sheet.responses),
         "prediction": sheet.prediction,
-        "furthest": FURTHEST_SEQ,
     }
 
 

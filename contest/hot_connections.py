@@ -1,93 +1,77 @@
-"""The hot path's way to the database: the driver's own connections, in autocommit, in a pool of their own.
+"""The hot path's way to the database: the driver's own connections, in autocommit, beside SQLAlchemy's.
 
-SQLAlchemy's pool keeps them; its engine would ask each one whether it is alive before each use, and
-so make two round trips of one.
+An engine asks each connection whether it is alive before each use, and so makes two round trips of one.
 """
 
-import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, cast
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import psycopg
 from flask import Flask, current_app
-from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 # One that has rested so long is asked whether it is still there; under load none rests.
 RESTED = 5.0
 
+Connection = psycopg.Connection[Any]
+
 
 class HotConnections:
-    """As many connections as threads, the one used last first; each opened when it is needed."""
+    """Connections that are lent and kept. A thread borrows one at a time, so there are as many as threads."""
 
-    def __init__(
-        self, database_url: str, connect_args: Mapping[str, Any], *, size: int, timeout: float
-    ) -> None:
-        def connect() -> Any:
-            return psycopg.connect(database_url, autocommit=True, **connect_args)
-
-        self._lock = threading.Lock()
-        self._pool = QueuePool(
-            connect,
-            pool_size=size,
-            max_overflow=0,
-            timeout=timeout,
-            recycle=1800,
-            use_lifo=True,
-            reset_on_return=None,
-        )
+    def __init__(self, database_url: str, **options: Any) -> None:
+        self.database_url = database_url
+        self.options: Mapping[str, Any] = options
+        # What rests and since when; the last one used is lent first.
+        self._resting: deque[tuple[Connection, float]] = deque()
 
     @contextmanager
-    def connection(self) -> Iterator[psycopg.Connection[Any]]:
-        """Lend a connection. One that is found broken is given up, and with it all of its age."""
-        pooled = self._living()
+    def lend(self) -> Iterator[Connection]:
+        """Lend a connection. When it breaks, so have those that rest: they are closed."""
+        connection = self._rested() or psycopg.connect(self.database_url, autocommit=True, **self.options)
         try:
-            yield _driver(pooled)
+            yield connection
         finally:
-            if _driver(pooled).closed:
-                self._give_up(pooled)
+            if connection.closed:
+                self.close()
             else:
-                pooled.info["used_at"] = time.monotonic()
-                pooled.close()
+                self._resting.append((connection, time.monotonic()))
 
     def close(self) -> None:
-        """Close what is not lent; what is needed later is opened anew."""
-        with self._lock:
-            old, self._pool = self._pool, self._pool.recreate()
-        old.dispose()
-
-    def _living(self) -> PoolProxiedConnection:
-        pooled = self._pool.connect()
-        if time.monotonic() - pooled.info.get("used_at", time.monotonic()) > RESTED:
+        """Close those that rest."""
+        while self._resting:
             try:
-                _driver(pooled).execute("SELECT 1")
+                connection, _ = self._resting.pop()
+            except IndexError:  # another thread has taken the last one
+                return
+            connection.close()
+
+    def _rested(self) -> Connection | None:
+        try:
+            connection, since = self._resting.pop()
+        except IndexError:
+            return None
+        if time.monotonic() - since > RESTED:
+            try:
+                connection.execute("SELECT 1")
             except psycopg.OperationalError:
-                self._give_up(pooled)
-                return self._pool.connect()
-        return pooled
-
-    def _give_up(self, pooled: PoolProxiedConnection) -> None:
-        pooled.invalidate()
-        self.close()
-
-
-def _driver(pooled: PoolProxiedConnection) -> psycopg.Connection[Any]:
-    return cast("psycopg.Connection[Any]", pooled.driver_connection)
+                connection.close()
+                self.close()
+                return None
+        return connection
 
 
 def init_app(app: Flask) -> None:
-    """Give the application its hot connections, made as the engine's are."""
-    settings, options = app.config["CONTEST"], app.config["SQLALCHEMY_ENGINE_OPTIONS"]
+    """Give the application hot connections, made as its engine's are."""
     app.extensions["hot_connections"] = HotConnections(
-        settings.database_url.replace("+psycopg", "", 1),
-        options["connect_args"],
-        size=settings.web_threads,
-        timeout=options["pool_timeout"],
+        app.config["CONTEST"].database_url.replace("+psycopg", "", 1),
+        **app.config["SQLALCHEMY_ENGINE_OPTIONS"]["connect_args"],
     )
 
 
-def hot_connection() -> Any:
+def hot_connection() -> AbstractContextManager[Connection]:
     """Lend a connection on which each statement is committed when it returns, unless in a transaction."""
     hot: HotConnections = current_app.extensions["hot_connections"]
-    return hot.connection()
+    return hot.lend()
