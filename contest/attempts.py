@@ -22,11 +22,10 @@ from contest.contests import SEED_PURPOSE
 from contest.errors import Conflict, NotThere
 from contest.formatting import vn_datetime, vn_duration
 from contest.models import Attempt
-from contest.pools import specification_cells
 from contest.rules.sheets import Sheet, paper_shape
 from contest.rules.timing import next_start
 from contest.security import new_public_id, new_receipt_code, unseal
-from question_bank.draw import PaperItem, draw_paper, paper_seed, round_seed
+from question_bank.draw import PaperItem, draw_from, paper_seed, round_seed
 
 FURTHEST_SEQ = 10_000
 SAVES_APART = timedelta(milliseconds=250)
@@ -152,7 +151,7 @@ def start(
         pool = pools.keep(facts.pool_id, facts.pool_sha256, row.file, row.item_versions)
     secret = unseal(data_key, facts.seed_sealed, SEED_PURPOSE)
     seed = paper_seed(round_seed(secret, facts.seed_text), person.draw_id, number)
-    paper = draw_paper(list(pool.items.values()), specification_cells(facts.specification), seed, facts.had)
+    paper = draw_from(pool.candidates(facts.specification), seed, facts.had)
     new = _one(
         connection,
         _INSERT,

@@ -30,7 +30,7 @@ def init_app(app: Flask) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         logger_factory=structlog.PrintLoggerFactory(),
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=app.config["CONTEST"].env != "test",
     )
     if app.config["CONTEST"].env != "test":
         logging.basicConfig(level=logging.WARNING, stream=sys.stdout, force=True)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,15 @@ from sqlalchemy.orm import Session
 from contest import locks
 from contest.clock import LOCAL_ZONE
 from contest.models import BankItem, ItemVersion, Pool, Round, RoundDivision
-from question_bank.draw import REQUIRED, Cell, PoolItem, required_code, shortfalls
+from question_bank.draw import (
+    REQUIRED,
+    Candidates,
+    Cell,
+    PoolItem,
+    candidates_of,
+    required_code,
+    shortfalls,
+)
 
 # What the pool keeps of a version: no texts, so that a large bank is read quickly.
 Frozen = Row[Any]
@@ -31,11 +39,21 @@ class LoadedPool:
 
     items: Mapping[str, PoolItem]
     versions: Mapping[str, int]
+    # By specification: a round's division has one.
+    _candidates: dict[tuple[Cell, ...], list[Candidates]] = field(default_factory=dict, compare=False)
 
     @cached_property
     def keys(self) -> dict[str, tuple[int, ...]]:
         """The keys by code."""
         return {code: item.key for code, item in self.items.items()}
+
+    def candidates(self, specification: Sequence[Mapping[str, Any]]) -> list[Candidates]:
+        """Return what each cell of the stored specification may take."""
+        cells = tuple(specification_cells(specification))
+        found = self._candidates.get(cells)
+        if found is None:
+            found = self._candidates[cells] = candidates_of(list(self.items.values()), cells)
+        return found
 
 
 def loaded(session: Session | Connection, pool_id: int, sha256: str) -> LoadedPool:

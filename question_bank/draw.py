@@ -136,20 +136,45 @@ def draw_paper(
     has had in the contest before: they are taken only where a cell has nothing else left. Raises
     NotEnoughItems if a cell can't be filled.
     """
+    return draw_from(candidates_of(pool, specification), seed, had)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The items of a pool that a cell takes, in the order of their codes."""
+
+    cell: Cell
+    items: Sequence[PoolItem]
+    codes: frozenset[str]
+
+    def without(self, codes: Collection[str]) -> Sequence[PoolItem]:
+        """Return the items but those with the codes."""
+        if self.codes.isdisjoint(codes):
+            return self.items
+        return [item for item in self.items if item.code not in codes]
+
+
+def candidates_of(pool: Sequence[PoolItem], specification: Sequence[Cell]) -> list[Candidates]:
+    """Return what each cell may take: the same for all papers of a pool, and slow for a large one."""
+    in_order = sorted(pool, key=lambda item: item.code)
+    fitting = [(cell, tuple(item for item in in_order if cell.takes(item))) for cell in specification]
+    return [Candidates(cell, items, frozenset(item.code for item in items)) for cell, items in fitting]
+
+
+def draw_from(cells: Sequence[Candidates], seed: bytes, had: Collection[str] = ()) -> list[PaperItem]:
+    """Draw one paper from what each cell may take, as draw_paper does."""
     stream = Stream(seed)
-    left = sorted(pool, key=lambda item: item.code)
-    had = frozenset(had)
+    had, taken = frozenset(had), set[str]()
     paper: list[PoolItem] = []
-    for cell in specification:
-        candidates = [item for item in left if cell.takes(item)]
-        if len(candidates) < cell.count:
-            raise NotEnoughItems(f"{cell.topic}/{cell.level} needs {cell.count}, has {len(candidates)}")
-        chosen = stream.pick([item for item in candidates if item.code not in had], cell.count)
+    for candidates in cells:
+        cell, left = candidates.cell, candidates.without(taken)
+        if len(left) < cell.count:
+            raise NotEnoughItems(f"{cell.topic}/{cell.level} needs {cell.count}, has {len(left)}")
+        chosen = stream.pick(candidates.without(taken | had), cell.count)
         if len(chosen) < cell.count:
-            again = [item for item in candidates if item.code in had]
+            again = [item for item in left if item.code in had]
             chosen += stream.pick(again, cell.count - len(chosen))
-        taken = {item.code for item in chosen}
-        left = [item for item in left if item.code not in taken]
+        taken.update(item.code for item in chosen)
         paper += chosen
     return [PaperItem(item.code, option_order(item, stream)) for item in stream.shuffle(paper)]
 
