@@ -160,6 +160,7 @@ def receipt_digest(data_key: str, facts: bytes) -> str:
     return hmac.digest(_derive(data_key, "receipt"), facts, "sha256").hex()
 
 
+@lru_cache(maxsize=4)
 def _cipher(data_key: str) -> AESGCM:
     return AESGCM(_derive(data_key, "seal"))
 

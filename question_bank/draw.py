@@ -6,16 +6,18 @@ a paper in any language. docs/draw.md says it for the public, with a worked exam
 
 import hashlib
 import hmac
+import struct
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import TypeVar
 
 T = TypeVar("T")
 
 # The tag that only one item of a pool carries: a cell with it requires that item.
 REQUIRED = "code:"
-WORD_BYTES = 8
+FOUR_WORDS = struct.Struct(">4Q")
 WORD_RANGE = 2**64
 
 
@@ -108,8 +110,9 @@ class Stream:
     def pick(self, items: Sequence[T], k: int) -> list[T]:
         """Return k of the items in random order (all of them if k is more)."""
         pile = list(items)
-        for i in range(min(k, len(pile) - 1)):
-            j = i + self.below(len(pile) - i)
+        size = len(pile)
+        for i in range(min(k, size - 1)):
+            j = i + self.below(size - i)
             pile[i], pile[j] = pile[j], pile[i]
         return pile[:k]
 
@@ -119,12 +122,8 @@ class Stream:
 
 
 def _words(seed: bytes) -> Iterator[int]:
-    block = 0
-    while True:
-        digest = hmac.digest(seed, block.to_bytes(8, "big"), "sha256")
-        for start in range(0, len(digest), WORD_BYTES):
-            yield int.from_bytes(digest[start : start + WORD_BYTES], "big")
-        block += 1
+    blocks = (hmac.digest(seed, block.to_bytes(8, "big"), "sha256") for block in count())
+    return chain.from_iterable(map(FOUR_WORDS.unpack, blocks))
 
 
 def draw_paper(
@@ -181,6 +180,8 @@ def draw_from(cells: Sequence[Candidates], seed: bytes, had: Collection[str] = (
 
 def option_order(item: PoolItem, stream: Stream) -> tuple[int, ...]:
     """Return the option indices in an order of the stream, those that are pinned in their places."""
+    if not item.pinned:
+        return tuple(stream.shuffle(range(item.options)))
     free = [index for index in range(item.options) if index not in item.pinned]
     shuffled = iter(stream.shuffle(free))
     return tuple(index if index in item.pinned else next(shuffled) for index in range(item.options))
