@@ -24,7 +24,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     # Imported here, so that the supervisor, which imports this package too, stays small and quick.
     from werkzeug.middleware.proxy_fix import ProxyFix
 
-    from contest import hot_connections, jobs, logs, models, navigation, responses, signing_in  # noqa: F401  (models: the mappers)
+    from contest import hot_connections, jobs, logs, models, navigation, page_cache, responses, signing_in  # noqa: F401  (models: the mappers)
     from contest.application import Application
     from contest.blueprints import BLUEPRINTS
     from contest.extensions import db, migrate
@@ -56,6 +56,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     jobs.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    page_cache.init_app(app)
     if settings.proxy_count:
         hops = settings.proxy_count
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

@@ -29,11 +29,15 @@ class Policy:
     public_seconds: int = 0
     # For how many seconds the browser that asked may keep the answer: its address never names another.
     own_seconds: int = 0
+    # Of a page that is the same for everybody without a session: the parameters of its address that
+    # count. The process keeps such pages (page_cache). None: it is made for each request.
+    shared_by: frozenset[str] | None = None
     # The largest body in bytes where it differs from the application's.
     largest_body: int | None = None
 
 
 _everybody = Policy(Who.EVERYBODY)
+_shared = Policy(Who.EVERYBODY, shared_by=frozenset())
 _signed_in = Policy(Who.SIGNED_IN)
 _staff = Policy(Who.STAFF)
 _organizer = Policy(Who.STAFF, roles=frozenset({"organizer"}))
@@ -45,15 +49,21 @@ _author = Policy(Who.STAFF, roles=frozenset({"organizer", "approver"}))
 _with_picture = replace(_author, largest_body=6 * 1024 * 1024)
 _in_statement = Policy(Who.SESSION_IN_STATEMENT)
 
+
+
+def _board(*parameters: str) -> Policy:
+    return replace(_shared, shared_by=frozenset(parameters))
+
+
 POLICIES: dict[str, Policy] = {
     "static": Policy(Who.EVERYBODY, public_seconds=31_536_000),
     "health.healthz": _everybody,
     "health.readyz": _everybody,
-    "public.landing": _everybody,
-    "public.contest_page": _everybody,
-    "public.rules": _everybody,
+    "public.landing": _shared,
+    "public.contest_page": _shared,
+    "public.rules": _shared,
     "public.headcounts_file": _everybody,
-    "public.privacy": _everybody,
+    "public.privacy": _shared,
     "practice.index": _everybody,
     "practice.new": _everybody,
     "practice.show": _everybody,
@@ -69,7 +79,7 @@ POLICIES: dict[str, Policy] = {
     "attempts.result": _signed_in,
     "attempts.receipts": _everybody,
     "attempts.receipt": _everybody,
-    "contest_standings.show": _everybody,
+    "contest_standings.show": _board("division", "page"),
     "contest_standings.staff": _staff,
     "attempts.receipt_qr": _everybody,
     "complaints.new": _signed_in,
@@ -77,9 +87,9 @@ POLICIES: dict[str, Policy] = {
     "winner_checks.identity": _signed_in,
     "pictures.show": Policy(Who.EVERYBODY, own_seconds=31_536_000),
     "pictures.of_import": Policy(Who.STAFF, own_seconds=31_536_000),
-    "leaderboards.units": _everybody,
-    "leaderboards.individuals": _everybody,
-    "leaderboards.winners": _everybody,
+    "leaderboards.units": _board("round", "division", "group", "page", "q", "scope"),
+    "leaderboards.individuals": _board("round", "division", "page"),
+    "leaderboards.winners": _board("round", "version"),
     "certificates.check": _everybody,
     "certificates.show": _everybody,
     "certificates.download": _signed_in,
@@ -177,7 +187,7 @@ POLICIES: dict[str, Policy] = {
     "admin_complaints.receive": _organizer,
     "admin_complaints.show": _organizer,
     "admin_complaints.extend": _organizer,
-    "statistics.show": _everybody,
+    "statistics.show": _board("round", "division"),
     "admin_statistics.show": _staff,
     "admin_analysis.show": _staff,
     "admin_analysis.item": _staff,
