@@ -221,6 +221,7 @@ def test_another_host_is_another_page(browser, made):
 
 def test_every_shared_route_gives_a_page_that_can_be_kept(live_app, browser, made, round):
     """A form on such a page would bind it to one visitor: its route can't be shared then."""
+    round.contest.has_standing = True
     builders.finish_attempt(builders.make_person(round.contest), round)
     builders.close(round)
     builders.publish(round, by=builders.make_staff())
