@@ -24,14 +24,17 @@ LONGEST_FILE = 450
 # an operation (contest/<noun>.py) and obeys the operations' rules.
 SHELL_FILES = {
     "__init__",
+    "application",
     "clock",
     "extensions",
     "fields",
+    "hot_connections",
     "jobs",
     "launch",
     "limits",
     "logs",
     "navigation",
+    "page_cache",
     "pulse",
     "readings",
     "redis_connection",
