@@ -46,6 +46,11 @@ class EmbeddedServers:
     def redis_url(self) -> str:
         return f"unix://{self._started().path / Valkey.socket_name}"
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """The numbers of the servers' own processes, by the servers' names."""
+        return {server.name: server.process.pid for server in self._servers if server.process}
+
     def start(self) -> None:
         """Start both servers, on their first start with an empty database.
 
