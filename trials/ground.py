@@ -26,7 +26,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any, Self
 
 import flask_migrate
 import psycopg
@@ -177,9 +179,31 @@ class Ground:
         """The address of the database as psycopg itself takes it."""
         return self.settings.database_url.replace("+psycopg", "", 1)
 
-    def connect(self) -> psycopg.Connection[tuple[object, ...]]:
+    def connect(self) -> psycopg.Connection[Any]:
         """Return a connection of its own to the database, in autocommit."""
         return psycopg.connect(self.plain_database_url, autocommit=True)
+
+    def copy(self, name: str) -> "Ground":
+        """Return the same platform on a copy of the database as it is now, under another name.
+
+        Whatever is started there is stopped there: use the copy as a context manager. Nobody may be
+        connected to the database meanwhile.
+        """
+        url = self.plain_database_url
+        own = url.partition("?")[0].rpartition("/")[2]
+        new = f"{own}_{name}"
+        with psycopg.connect(_beside(url, "postgres"), autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(new), sql.Identifier(own))
+            )
+        env = {**self.env, "CONTEST_DATABASE_URL": _beside(url, new)}
+        return Ground(self.folder, Settings.from_env(env), env, self.servers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
 
     def start(self, name: str, command: Sequence[str], **env: str) -> Running:
         """Start a program with the platform's environment and more of it."""
@@ -213,14 +237,15 @@ class Ground:
 
     def database_cpu_seconds(self) -> float:
         """Return for how long the database server has computed; 0 where it is not on this machine."""
+        return processes.cpu_seconds(processes.tree(self.postmaster)) if self.postmaster else 0.0
+
+    @cached_property
+    def postmaster(self) -> int | None:
+        """The number of the database server's first process; None where it is not on this machine."""
         with self.connect() as connection:
-            row = connection.execute("SELECT pg_backend_pid()").fetchone()
-            assert row
-            backend = int(str(row[0]))
-            if "postgres" not in processes.command_of(backend):
-                return 0.0
-            postmaster = processes.parent(backend)
-            return processes.cpu_seconds(processes.tree(postmaster)) if postmaster else 0.0
+            [backend] = connection.execute("SELECT pg_backend_pid()").fetchone() or (0,)
+            is_here = "postgres" in processes.command_of(backend)
+            return processes.parent(backend) if is_here else None
 
     def stop(self) -> None:
         """Stop all that was started, the last first."""
@@ -303,7 +328,12 @@ def _servers(folder: Path, *, durable: bool) -> Iterator[tuple[EmbeddedServers |
         try:
             yield None, _beside(database_url, name), redis_url
         finally:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            # With its copies.
+            made = connection.execute(
+                "SELECT datname FROM pg_database WHERE datname LIKE %s", [f"{name}%"]
+            ).fetchall()
+            for (database,) in made:
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
     with Redis.from_url(redis_url) as redis:
         redis.flushdb()
 
