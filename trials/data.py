@@ -19,9 +19,10 @@ import psycopg
 from sqlalchemy import select, text
 
 from contest import contests, leaderboards, pools
+from contest.accounts import normal_login
 from contest.clock import db_now
 from contest.extensions import db
-from contest.models import Contest, Headcount, ItemVersion, Pool, Round, RoundDivision, Unit
+from contest.models import Contest, Headcount, ItemVersion, Pool, RoundDivision, Unit
 from contest.pools import loaded, specification_cells
 from contest.rules.scoring import LABELS, score
 from contest.rules.sheets import paper_shape
@@ -98,7 +99,8 @@ INSERT INTO standings (round_id, account_id, division_id, unit_id, attempt_id, p
                        duration_ms, submitted_at, attempts_used, registered_at, prediction, position, rank,
                        separated_by)
 SELECT a.round_id, a.account_id, a.division_id, a.unit_id, a.id, a.points, %(full)s, a.duration_ms,
-       a.submitted_at, 1, g.registered_at, a.prediction, row_number() OVER place, rank() OVER place, 'duration'
+       a.submitted_at, 1, g.registered_at, a.prediction, row_number() OVER place, rank() OVER place,
+       'duration'
 FROM attempts a
 JOIN registrations g ON g.account_id = a.account_id AND g.division_id = a.division_id
 WHERE a.round_id = %(round)s
@@ -224,12 +226,12 @@ def enter(connection: psycopg.Connection[Any], place: Place, people: People, uni
 
 def name_sign_ins(connection: psycopg.Connection[Any], people: People, data_key: str) -> list[str]:
     """Give people phone numbers to sign in with, and return them in the people's order."""
-    phones = [f"09{account_id:08d}" for account_id in people.ids()]
+    phones = {account_id: f"0912{account_id:06d}" for account_id in people.ids()}
     connection.cursor().executemany(
         "UPDATE accounts SET login_tag = %s WHERE id = %s",
-        [(login_tag(data_key, phone), id) for phone, id in zip(phones, people.ids(), strict=True)],
+        [(login_tag(data_key, normal_login(phone)), account_id) for account_id, phone in phones.items()],
     )
-    return phones
+    return list(phones.values())
 
 
 def session_token(secret: str, account_id: int) -> str:
@@ -329,19 +331,13 @@ def stand(connection: psycopg.Connection[Any], place: Place, full_points: int) -
 def vacuum(connection: psycopg.Connection[Any]) -> None:
     """Let the database know what it holds, so that it does not begin to look while something is measured."""
     connection.execute("VACUUM ANALYZE")
-    connection.execute("CHECKPOINT") if _may_checkpoint(connection) else None
-
-
-def _may_checkpoint(connection: psycopg.Connection[Any]) -> bool:
-    row = connection.execute("SELECT pg_has_role('pg_checkpoint', 'USAGE')").fetchone()
-    return bool(row and row[0])
 
 
 def count(connection: psycopg.Connection[Any], tables: Iterable[str]) -> dict[str, int]:
     """Return how many rows tables have."""
     counts = {}
     for table in tables:
-        row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # type: ignore[arg-type]  # noqa: S608
+        row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
         assert row
         counts[table] = int(row[0])
     return counts

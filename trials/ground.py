@@ -152,7 +152,7 @@ class Web(Running):
             time.sleep(0.05)
 
 
-@dataclass
+@dataclass(eq=False)
 class Ground:
     """The servers, the settings and all that was started."""
 
@@ -205,35 +205,41 @@ class Ground:
     def __exit__(self, *exception: object) -> None:
         self.stop()
 
-    def start(self, name: str, command: Sequence[str], **env: str) -> Running:
+    def start(self, name: str, command: Sequence[str], *, env: Mapping[str, str] | None = None) -> Running:
         """Start a program with the platform's environment and more of it."""
-        log, process = self._launch(name, command, env)
+        log, process = self._launch(name, command, env or {})
         running = Running(name, process, log)
         self.running.append(running)
         return running
 
-    def web(self, name: str = "web", *, target: str = "wsgi:app", port: int = 0, **env: str) -> Web:
+    def web(
+        self,
+        name: str = "web",
+        *,
+        target: str = "wsgi:app",
+        port: int = 0,
+        env: Mapping[str, str] | None = None,
+    ) -> Web:
         """Start a web server as `contest web` does, and return when it answers.
 
         With another `target` the same server serves another application.
         """
         port = port or free_port()
-        settings = Settings.from_env({**self.env, **env, "CONTEST_PORT": str(port)})
-        log, process = self._launch(
-            name, granian_command(settings, target), {**env, "CONTEST_PORT": str(port)}
-        )
+        env = {**(env or {}), "CONTEST_PORT": str(port)}
+        settings = Settings.from_env({**self.env, **env})
+        log, process = self._launch(name, granian_command(settings, target), env)
         web = Web(name, process, log, port)
         self.running.append(web)
         web.wait()
         return web
 
-    def worker(self, name: str = "worker", **env: str) -> Running:
+    def worker(self, name: str = "worker", *, env: Mapping[str, str] | None = None) -> Running:
         """Start a `contest worker`."""
-        return self.start(name, [sys.executable, "-m", "contest.cli", "worker"], **env)
+        return self.start(name, [sys.executable, "-m", "contest.cli", "worker"], env=env)
 
-    def sweep(self, name: str = "sweep", **env: str) -> Running:
+    def sweep(self, name: str = "sweep", *, env: Mapping[str, str] | None = None) -> Running:
         """Start the `contest sweep`."""
-        return self.start(name, [sys.executable, "-m", "contest.cli", "sweep"], **env)
+        return self.start(name, [sys.executable, "-m", "contest.cli", "sweep"], env=env)
 
     def database_cpu_seconds(self) -> float:
         """Return for how long the database server has computed; 0 where it is not on this machine."""

@@ -1,0 +1,107 @@
+"""One run of the benchmark: its windows, its rows, and how both are taken."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from trials.bench.load import Load, Tally
+from trials.bench.windows import Row, Window
+from trials.bench.world import World
+from trials.ground import Ground, Web
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a window measures: the requests of a source, on a server, with a database."""
+
+    name: str
+    web: Web
+    ground: Ground
+    source: str
+
+
+@dataclass
+class Bench:
+    """What a run needs and what it has found."""
+
+    world: World
+    load: Load
+    say: Callable[[str], None]
+    pairs: int
+    seconds: float
+    warm_up: float
+    is_quick: bool
+    is_soak: bool
+    windows: list[Window] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+
+    def add(self, row: Row) -> None:
+        """Keep a row and print it."""
+        self.rows.append(row)
+        self.say(f"  = {row.what}: {row.value}; goal {row.goal}: {'met' if row.met else 'NOT MET'}\n")
+
+    def note(self, window: Window) -> Window:
+        """Keep a window and print it."""
+        self.windows.append(window)
+        self.say(window.line())
+        return window
+
+    def window(self, target: Target, seconds: float, *, label: str = "") -> Window:
+        """Load a target for a while and return what it took."""
+        with self.metered(target.ground, target.web) as taken:
+            tally = self.load.run(target.source, target.web.port, seconds=seconds)
+        return self.note(of_tally(label or target.name, tally, *taken))
+
+    def interleaved(self, *targets: Target) -> list[list[Window]]:
+        """Measure the targets in turn, several times over; return the windows of each.
+
+        Before that each is warmed up, in a window that is shown and does not count.
+        """
+        for target in targets:
+            self.window(target, self.warm_up, label=f"({target.name}: warm-up)")
+        taken: list[list[Window]] = [[] for _ in targets]
+        for _ in range(self.pairs):
+            for windows, target in zip(taken, targets, strict=True):
+                windows.append(self.window(target, self.seconds))
+        # What has run out of people measures nothing more: its pairs end there.
+        whole = min(sum(one.requests > 0 for one in windows) for windows in taken)
+        return [windows[:whole] for windows in taken]
+
+    @contextmanager
+    def metered(self, ground: Ground, *programs: Web) -> Iterator[list[float]]:
+        """Give a list that after the block holds what programs and the database have computed."""
+        taken: list[float] = []
+        before = sum(one.cpu_seconds() for one in programs), ground.database_cpu_seconds()
+        yield taken
+        after = sum(one.cpu_seconds() for one in programs), ground.database_cpu_seconds()
+        taken += [now - then for now, then in zip(after, before, strict=True)]
+
+
+def of_tally(name: str, tally: Tally, cpu_seconds: float, database_cpu_seconds: float) -> Window:
+    """Return the window of a while of load."""
+    return Window(
+        name=name,
+        requests=tally.requests,
+        wrong=tally.wrong,
+        first_wrong=tally.first_wrong,
+        seconds=tally.seconds,
+        cpu_seconds=cpu_seconds,
+        database_cpu_seconds=database_cpu_seconds,
+        p50_ms=tally.p50_ms,
+        p95_ms=tally.p95_ms,
+    )
+
+
+@contextmanager
+def stage(say: Callable[[str], None], title: str) -> Iterator[None]:
+    """Say what begins, and how long it took."""
+    say(f"== {title}")
+    began = time.monotonic()
+    yield
+    say(f"   {time.monotonic() - began:.0f} s\n")
+
+
+def first_error(windows: Sequence[Window]) -> str:
+    """Return the first wrong answer of some windows, or nothing."""
+    return next((one.first_wrong for one in windows if one.wrong), "")
