@@ -33,10 +33,11 @@ from tests import builders
 UNITS = 99
 QUESTIONS = 20
 PAPERS, SHEETS_PER_PAPER = 100, 10
-DIVISION = "citizens"
+DIVISION = "officials"  # what a page shows first
 PASSWORD = "mot mat khau dai"
 WEEK = timedelta(days=7)
 DURATION = timedelta(minutes=15)
+LIVE_DURATION = timedelta(hours=4)  # longer than any trial: who sits goes on sitting
 
 _SIGN_ITEMS = text("""
 UPDATE item_versions SET reviewed_by_id = :signer, reviewed_at = now(),
@@ -100,7 +101,7 @@ INSERT INTO standings (round_id, account_id, division_id, unit_id, attempt_id, p
                        separated_by)
 SELECT a.round_id, a.account_id, a.division_id, a.unit_id, a.id, a.points, %(full)s, a.duration_ms,
        a.submitted_at, 1, g.registered_at, a.prediction, row_number() OVER place, rank() OVER place,
-       'duration'
+       CASE WHEN lead(a.points) OVER place < a.points THEN 'points' ELSE 'duration_ms' END
 FROM attempts a
 JOIN registrations g ON g.account_id = a.account_id AND g.division_id = a.division_id
 WHERE a.round_id = %(round)s
@@ -167,7 +168,7 @@ def make_contest(slug: str, headcount: int) -> Contest:
     contest = builders.make_contest(slug)
     if not db.session.scalar(select(Unit.id).where(Unit.name == "Xã số 0")):
         for number in range(UNITS):
-            builders.make_unit(f"Xã số {number}")
+            builders.make_unit(f"Xã số {number}", group="commune" if number % 3 else "ward")
     division = next(one for one in contest.divisions if one.code == DIVISION)
     db.session.add_all(
         Headcount(division_id=division.id, unit_id=unit_id, headcount=headcount, source="Số liệu thử")
@@ -189,7 +190,7 @@ def make_round(contest: Contest, cells: Sequence[dict[str, Any]], *, weeks_ago: 
         specification=cells,
         opens_in=-weeks_ago * WEEK - timedelta(days=1),
         lasts=WEEK - timedelta(days=1) if weeks_ago else WEEK,
-        duration=DURATION,
+        duration=DURATION if weeks_ago else LIVE_DURATION,
         prizes=(("Giải Nhất", 5), ("Giải Nhì", 95)),
     )
     asked = next(one for one in round.divisions if one.division.code == DIVISION)

@@ -11,10 +11,14 @@ KB_PER_MB = 1024
 
 @dataclass(frozen=True)
 class Memory:
-    """The memory of one process in MB; `pss` shares out what several processes have in common."""
+    """The memory of one process in MB.
+
+    `pss` shares out what several processes have in common, `private` leaves it out.
+    """
 
     rss: float
     pss: float
+    private: float
 
 
 def tree(ancestor: int) -> list[int]:
@@ -50,7 +54,8 @@ def memory(pid: int) -> Memory:
     for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines()[1:]:
         name, _, rest = line.partition(":")
         kilobytes[name] = int(rest.split()[0])
-    return Memory(kilobytes["Rss"] / KB_PER_MB, kilobytes["Pss"] / KB_PER_MB)
+    private = kilobytes["Private_Clean"] + kilobytes["Private_Dirty"]
+    return Memory(kilobytes["Rss"] / KB_PER_MB, kilobytes["Pss"] / KB_PER_MB, private / KB_PER_MB)
 
 
 def command_of(pid: int) -> str:

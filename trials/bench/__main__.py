@@ -6,9 +6,10 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from trials.bench import pages, requests
+from trials.bench import memory, pages, requests, results, signing_in, statements
 from trials.bench.bench import Bench, stage
 from trials.bench.load import Load
 from trials.bench.windows import table
@@ -17,7 +18,7 @@ from trials.ground import TrialError, ground
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULT = ROOT / "var" / "bench.json"
-GROUPS = ("requests", "pages")
+GROUPS = ("statements", "requests", "pages", "sign-in", "results", "memory")
 
 
 def main() -> None:
@@ -57,20 +58,34 @@ def run(options: argparse.Namespace) -> int:
     return 0 if all(row.met for row in bench.rows) else 1
 
 
-def measure(bench: Bench, groups: list[str] | tuple[str, ...]) -> None:
-    """Measure group by group."""
-    if "requests" in groups or "pages" in groups:
-        web, bare = bench.world.large.web("web"), requests.yardstick(bench)
-        if "requests" in groups:
-            with stage(bench.say, "The hot path"):
-                requests.measure(bench, web, bare)
-        if "pages" in groups:
-            with stage(bench.say, "Pages"):
-                small = bench.world.small.web("web-small")
-                pages.measure(bench, web, small, bare)
-                small.stop()
-        bare.stop()
-        web.stop()
+def measure(bench: Bench, groups: Sequence[str]) -> None:
+    """Measure group by group; each starts what it needs and stops it."""
+    large = bench.world.large
+    if "statements" in groups:
+        with stage(say, "Statements and Redis commands"):
+            statements.measure(bench)
+    web, bare = large.web("web"), requests.yardstick(bench)
+    if "requests" in groups:
+        with stage(say, "The hot path"):
+            requests.measure(bench, web, bare)
+    if "pages" in groups:
+        with stage(say, "Pages"):
+            small = bench.world.small.web("web-small")
+            pages.measure(bench, web, small, bare)
+            small.stop()
+    bare.stop()
+    if "sign-in" in groups:
+        with stage(say, "Signing in"):
+            signing_in.measure(bench, web)
+            web.stop()
+            signing_in.measure_storm(bench)
+    web.stop()
+    if "results" in groups:
+        with stage(say, "Scoring, closing and ranking"):
+            results.measure(bench)
+    if "memory" in groups:
+        with stage(say, "Memory"):
+            memory.measure(bench)
 
 
 def write(bench: Bench) -> None:

@@ -32,6 +32,10 @@ class Answer:
     head: bytes
     body: bytes
 
+    def is_honest_refusal(self) -> bool:
+        """Tell whether it turns somebody away and says when to come again."""
+        return self.status in (429, 503) and b"retry-after:" in self.head.lower()
+
 
 class Source(Protocol):
     """Where requests come from, and what their answers must be."""
@@ -76,6 +80,24 @@ class InTurn:
 
     def is_right(self, expected: Any, answer: Answer) -> bool:
         return answer.status == self.status and (self.text in answer.head or self.text in answer.body)
+
+
+@dataclass
+class Mixed:
+    """Many different requests, round and round, each with the status that its answer must have.
+
+    Some may be turned away, if they are told when to come again.
+    """
+
+    requests: Sequence[tuple[bytes, int]]
+    place: int = 0
+
+    def next(self) -> tuple[bytes, Any] | None:
+        self.place += 1
+        return self.requests[(self.place - 1) % len(self.requests)]
+
+    def is_right(self, expected: Any, answer: Answer) -> bool:
+        return answer.status == expected or answer.is_honest_refusal()
 
 
 @dataclass
@@ -225,7 +247,7 @@ class _Run:
     def _receive(self, line: _Line) -> None:
         part = line.socket.recv(262_144)
         line.received += part
-        answer = _read(line.received)
+        answer = read_answer(line.received)
         if answer is None and part:
             return
         self.busy -= 1
@@ -243,7 +265,7 @@ class _Run:
         self.idle.append(line)
 
 
-def _read(received: bytes) -> Answer | None:
+def read_answer(received: bytes) -> Answer | None:
     """Return the whole answer, or None while a part of it is missing."""
     head, mark, body = received.partition(b"\r\n\r\n")
     if not mark:

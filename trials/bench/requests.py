@@ -73,6 +73,13 @@ def saves_of(ground: Ground, place: data.Place, people: data.People) -> Saves:
     return Saves(heads, ANSWERS)
 
 
+def start(ground: Ground, place: data.Place, account_id: int) -> bytes:
+    """Return what the page sends when a person begins."""
+    body = urlencode({"csrf_token": token(ground, account_id)})
+    path = f"/rounds/{place.round_id}/attempts"
+    return request("POST", path, cookie(ground, account_id), body=body, kind=FORM)
+
+
 def submission(ground: Ground, place: data.Place, account_id: int, shape: str) -> bytes:
     """Return what the page's own form sends when a person hands in."""
     fields = [
@@ -108,17 +115,7 @@ def _saves(bench: Bench) -> tuple[str, str]:
 
 def _starts(bench: Bench) -> tuple[str, str]:
     world = bench.world
-    path = f"/rounds/{world.live.round_id}/attempts"
-    starts = [
-        request(
-            "POST",
-            path,
-            cookie(world.large, one),
-            body=urlencode({"csrf_token": token(world.large, one)}),
-            kind=FORM,
-        )
-        for one in world.groups[who.START].ids()
-    ]
+    starts = [start(world.large, world.live, one) for one in world.groups[who.START].ids()]
     bench.load.keep("start", InTurn(starts, b"/attempts/", status=303, is_once=True))
     inserts = [
         request("POST", f"/insert/{one}/{data.public_id(world.live, one)}")

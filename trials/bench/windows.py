@@ -68,6 +68,11 @@ def spread(values: Sequence[float]) -> float:
     return max(values) / min(values) if values and min(values) > 0 else float("inf")
 
 
+def median_us(windows: Sequence[Window]) -> float:
+    """Return the median of what a request took of the web server, in microseconds of its CPU."""
+    return median(one.cpu_us for one in windows)
+
+
 def share(ours: Sequence[Window], yardsticks: Sequence[Window]) -> float:
     """Return our requests per CPU second as a share of the yardstick's: the median over the pairs."""
     return median(theirs.cpu_us / mine.cpu_us for mine, theirs in zip(ours, yardsticks, strict=True))
@@ -81,8 +86,8 @@ def cost(large: Sequence[Window], small: Sequence[Window]) -> float:
 def row_of_share(what: str, ours: Sequence[Window], yardsticks: Sequence[Window], goal: float) -> Row:
     """Return the row for requests per CPU second beside a yardstick; too noisy or wrong is not met."""
     value = share(ours, yardsticks)
-    names = f"{yardsticks[0].name}: {median(one.cpu_us for one in yardsticks):.0f} µs CPU"
-    text = f"{value:.0%} ({median(one.cpu_us for one in ours):.0f} µs CPU)"
+    names = f"{yardsticks[0].name}: {median_us(yardsticks):.0f} µs CPU"
+    text = f"{value:.0%} ({median_us(ours):.0f} µs CPU)"
     return judged(what, text, names, f"≥ {goal:.0%}", value >= goal, ours, yardsticks)
 
 
@@ -104,6 +109,8 @@ def judged(
     yardsticks: Sequence[Window],
 ) -> Row:
     """Return a row, whose verdict wrong answers and a restless machine overrule."""
+    if not yardsticks:
+        return Row(what, "nothing was measured", yardstick, goal, False)
     wrong = sum(one.wrong for one in (*ours, *yardsticks))
     restless = spread([one.cpu_us for one in yardsticks])
     if wrong:

@@ -32,12 +32,12 @@ QUICK = Sizes(items=2_000, people=10_000, few=1_000, closing=10_000)
 SAVE, SAVE_BARELY, SUBMIT, SUBMIT_BARELY = "save", "save barely", "submit", "submit barely"
 START, INSERT_BARELY, CROWD, SIGN_IN, LOOK = "start", "insert barely", "crowd", "sign in", "look"
 SHARES = {
-    SAVE: 0.02,
-    SAVE_BARELY: 0.02,
+    SAVE: 0.08,  # at full speed nobody's turn may come again within the flood limit of 250 ms
+    SAVE_BARELY: 0.05,
     SUBMIT: 0.15,
-    SUBMIT_BARELY: 0.30,
+    SUBMIT_BARELY: 0.25,
     START: 0.08,
-    INSERT_BARELY: 0.28,
+    INSERT_BARELY: 0.18,
     CROWD: 0.10,
     SIGN_IN: 0.02,
     LOOK: 0.01,
@@ -130,6 +130,12 @@ def shared_out(people: People) -> dict[str, People]:
         groups[name] = people.part(skip, count)
         skip += count
     return groups
+
+
+def halves(people: People) -> tuple[People, People]:
+    """Return the first half of people, who go on saving, and the second, who hand in."""
+    half = len(people) // 2
+    return people.part(0, half), people.part(half, half)
 
 
 def _check(world: World, past: int) -> None:
