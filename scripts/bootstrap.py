@@ -7,6 +7,7 @@ Needs nothing but Python and its standard library, and installs only when a lock
     python3 scripts/bootstrap.py test ARGS      the tests; ARGS go to pytest
     python3 scripts/bootstrap.py check          formatting, lint, types, then the tests
     python3 scripts/bootstrap.py browser ARGS   the journeys in a real Chromium
+    python3 scripts/bootstrap.py bench ARGS     the benchmark, beside its yardsticks
     python3 scripts/bootstrap.py shell ARGS     ARGS, or a shell, inside the environment
 """
 
@@ -44,7 +45,7 @@ CHECKS = {
 
 def main() -> None:
     command, *arguments = sys.argv[1:] or ["help"]
-    if command not in ("run", "test", "check", "browser", "shell"):
+    if command not in ("run", "test", "check", "browser", "bench", "shell"):
         sys.exit((__doc__ or "").strip())
     check_python()
     set_up("runtime" if command == "run" else "dev")
@@ -59,6 +60,8 @@ def main() -> None:
         sys.exit(check())
     if command == "browser":
         execute(str(PYTHON), "-m", "pytest", "tests/browser", "-m", "browser", *arguments)
+    if command == "bench":
+        execute(str(PYTHON), "-m", "trials.bench", *arguments)
     execute(str(PYTHON), *PYTEST, *arguments)
 
 

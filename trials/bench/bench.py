@@ -1,11 +1,11 @@
 """One run of the benchmark: its windows, its rows, and how both are taken."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from trials.bench.load import Load, Tally
+from trials.bench.load import CONNECTIONS, Load, Source, Tally
 from trials.bench.windows import Row, Window
 from trials.bench.world import World
 from trials.ground import Ground, Web
@@ -19,6 +19,7 @@ class Target:
     web: Web
     ground: Ground
     source: str
+    connections: int = CONNECTIONS
 
 
 @dataclass
@@ -33,8 +34,14 @@ class Bench:
     warm_up: float
     is_quick: bool
     is_soak: bool
+    kept: set[str] = field(default_factory=set)
     windows: list[Window] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
+
+    def keep(self, name: str, source: Source) -> None:
+        """Hand a source over to the load, under a name."""
+        self.load.keep(name, source)
+        self.kept.add(name)
 
     def add(self, row: Row) -> None:
         """Keep a row and print it."""
@@ -50,7 +57,8 @@ class Bench:
     def window(self, target: Target, seconds: float, *, label: str = "") -> Window:
         """Load a target for a while and return what it took."""
         with self.metered(target.ground, target.web) as taken:
-            tally = self.load.run(target.source, target.web.port, seconds=seconds)
+            self.load.begin(target.source, target.web.port, seconds=seconds, connections=target.connections)
+            tally = self.load.end()
         return self.note(of_tally(label or target.name, tally, *taken))
 
     def interleaved(self, *targets: Target) -> list[list[Window]]:
@@ -100,8 +108,3 @@ def stage(say: Callable[[str], None], title: str) -> Iterator[None]:
     began = time.monotonic()
     yield
     say(f"   {time.monotonic() - began:.0f} s\n")
-
-
-def first_error(windows: Sequence[Window]) -> str:
-    """Return the first wrong answer of some windows, or nothing."""
-    return next((one.first_wrong for one in windows if one.wrong), "")

@@ -329,11 +329,6 @@ class Load:
         assert isinstance(tally, Tally)
         return tally
 
-    def run(self, name: str, port: int, *, seconds: float, most: int = 10_000_000) -> Tally:
-        """Begin and wait for the end."""
-        self.begin(name, port, seconds=seconds, most=most)
-        return self.end()
-
 
 def _serve(pipe: "Connection[Any, Any]") -> None:
     sources: dict[str, Source] = {}

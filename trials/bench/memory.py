@@ -9,7 +9,7 @@ from trials.bench import world as who
 from trials.bench.bench import Bench, of_tally
 from trials.bench.load import Load, Mixed, request
 from trials.bench.windows import Row
-from trials.ground import Running, Web
+from trials.ground import Ground, Running, Web
 from trials.processes import Memory, memory
 
 MOST_MB = 120
@@ -18,6 +18,8 @@ MOST_GROWTH_MB = 2.0
 WHOLE, SHORT, QUICK = (300.0, 900.0), (45.0, 105.0), (6.0, 14.0)
 # A reading moves with what is under way just then: several are taken and the median counts.
 READINGS, READING_EVERY = 5, 0.4
+# In people: who comes so many later has not overtaken, however slow an answer is.
+LAG = 5
 
 
 def measure(bench: Bench) -> None:
@@ -26,12 +28,11 @@ def measure(bench: Bench) -> None:
     ground = bench.world.large
     web = ground.web("web-memory", env={"CONTEST_WEB_WORKERS": "2"})
     programs: list[Running] = [web, ground.worker(), ground.sweep()]
-    savers, _ = who.halves(bench.world.groups[who.CROWD])
-    bench.load.keep("saves on", requests.saves_of(ground, bench.world.live, savers))
+    saves = requests.steady_saves(bench)
     with Load() as looking:
         looking.keep("looks", _all_else(bench))
         seconds = end + 6.0
-        bench.load.begin("saves on", web.port, seconds=seconds, connections=8, rate=40.0)
+        bench.load.begin(saves, web.port, seconds=seconds, connections=8, rate=40.0)
         looking.begin("looks", web.port, seconds=seconds, connections=4, rate=20.0)
         time.sleep(begin)
         early = _readings(programs, web)
@@ -77,20 +78,33 @@ def _all_else(bench: Bench) -> Mixed:
     world, ground = bench.world, bench.world.large
     _, handing_in = who.halves(world.groups[who.CROWD])
     shapes = requests.shapes_of(ground, world.live)
+    people = [person for person in handing_in.ids() if data.public_id(world.live, person) in shapes]
+    phones = [signing_in.request_of(ground, phone, device) for device, phone in enumerate(world.phones)]
     asked: list[tuple[bytes, int]] = []
-    phones = list(enumerate(world.phones))
-    for n, person in enumerate(handing_in.ids()):
-        cookie, id = requests.cookie(ground, person), data.public_id(world.live, person)
+    for n, person in enumerate(people):
+        cookie = requests.cookie(ground, person)
         asked += [(request("GET", path), 200) for path, _ in pages.FOR_EVERYBODY.values()]
         asked += [(request("GET", path, cookie), 200) for path, _ in pages.OWN.values()]
         asked.append((requests.start(ground, world.live, person), 303))
-        if id in shapes:
-            asked.append((request("GET", f"/attempts/{id}", cookie), 200))
-            asked.append((requests.submission(ground, world.live, person, shapes[id]), 303))
-            asked.append((request("GET", f"/attempts/{id}/result", cookie), 200))
-        device, phone = phones[n % len(phones)]
-        asked.append((signing_in.request_of(ground, phone, device), 303))
+        asked.append((phones[n % len(phones)], 303))
+        paper = f"/attempts/{data.public_id(world.live, person)}"
+        asked.append((request("GET", paper, cookie), 200))
+        # Who looked at their paper a while ago hands in, and who handed in a while ago looks: several
+        # connections are at work, and none waits for another.
+        for lag, follows in ((LAG, _hand_in), (2 * LAG, _see_result)):
+            if n >= lag:
+                asked.append(follows(ground, world.live, people[n - lag], shapes))
     return Mixed(asked)
+
+
+def _hand_in(ground: Ground, place: data.Place, person: int, shapes: dict[str, str]) -> tuple[bytes, int]:
+    shape = shapes[data.public_id(place, person)]
+    return requests.submission(ground, place, person, shape), 303
+
+
+def _see_result(ground: Ground, place: data.Place, person: int, _: dict[str, str]) -> tuple[bytes, int]:
+    path = f"/attempts/{data.public_id(place, person)}/result"
+    return request("GET", path, requests.cookie(ground, person)), 200
 
 
 def _readings(programs: list[Running], web: Web) -> dict[str, Memory]:

@@ -31,16 +31,16 @@ def measure(bench: Bench, web: Web, small_web: Web, bare: Web) -> None:
     """Measure the pages for everybody, then what is one person's own."""
     large, small = bench.world.large, bench.world.small
     hello = Target(HELLO, bare, large, HELLO)
-    bench.load.keep(HELLO, Same(request("GET", "/hello"), b"hello"))
+    bench.keep(HELLO, Same(request("GET", "/hello"), b"hello"))
     for name, (path, text) in FOR_EVERYBODY.items():
-        bench.load.keep(name, Same(request("GET", path, "Accept: text/html"), text.encode()))
+        bench.keep(name, Same(request("GET", path, "Accept: text/html"), text.encode()))
         theirs, ours = bench.interleaved(hello, Target(name, web, large, name))
         bench.add(row_of_share(name, ours, theirs, SHARE_FOR_EVERYBODY))
     attempts = bench.world.sizes.people * who.PAST_ROUNDS * 2
     for name, (path, text) in OWN.items():
         few = f"{name}, few attempts"
-        bench.load.keep(name, _of_people(large, bench.world.groups[who.LOOK], path, text))
-        bench.load.keep(few, _of_people(small, bench.world.few[who.LOOK], path, text))
+        bench.keep(name, _of_people(large, bench.world.groups[who.LOOK], path, text))
+        bench.keep(few, _of_people(small, bench.world.few[who.LOOK], path, text))
         theirs, ours, in_small = bench.interleaved(
             hello, Target(name, web, large, name), Target(few, small_web, small, few)
         )

@@ -73,6 +73,15 @@ def saves_of(ground: Ground, place: data.Place, people: data.People) -> Saves:
     return Saves(heads, ANSWERS)
 
 
+def steady_saves(bench: Bench) -> str:
+    """Return the source of the saves of half of the crowd; it goes on where it stopped, like the people."""
+    name, world = "steady saves", bench.world
+    if name not in bench.kept:
+        savers, _ = who.halves(world.groups[who.CROWD])
+        bench.keep(name, saves_of(world.large, world.live, savers))
+    return name
+
+
 def start(ground: Ground, place: data.Place, account_id: int) -> bytes:
     """Return what the page sends when a person begins."""
     body = urlencode({"csrf_token": token(ground, account_id)})
@@ -107,21 +116,21 @@ def shapes_of(ground: Ground, place: data.Place) -> dict[str, str]:
 
 def _saves(bench: Bench) -> tuple[str, str]:
     world = bench.world
-    bench.load.keep("save", saves_of(world.large, world.live, world.groups[who.SAVE]))
+    bench.keep("save", saves_of(world.large, world.live, world.groups[who.SAVE]))
     ids = [data.public_id(world.live, one) for one in world.groups[who.SAVE_BARELY].ids()]
-    bench.load.keep("bare UPDATE", NumberedUpdates(ids, ANSWERS))
+    bench.keep("bare UPDATE", NumberedUpdates(ids, ANSWERS))
     return "save", "bare UPDATE"
 
 
 def _starts(bench: Bench) -> tuple[str, str]:
     world = bench.world
     starts = [start(world.large, world.live, one) for one in world.groups[who.START].ids()]
-    bench.load.keep("start", InTurn(starts, b"/attempts/", status=303, is_once=True))
+    bench.keep("start", InTurn(starts, b"/attempts/", status=303, is_once=True))
     inserts = [
         request("POST", f"/insert/{one}/{data.public_id(world.live, one)}")
         for one in world.groups[who.INSERT_BARELY].ids()
     ]
-    bench.load.keep("bare INSERT", InTurn(inserts, b"stored", is_once=True))
+    bench.keep("bare INSERT", InTurn(inserts, b"stored", is_once=True))
     return "start", "bare INSERT"
 
 
@@ -132,10 +141,10 @@ def _submissions(bench: Bench) -> tuple[str, str]:
         submission(world.large, world.live, one, shapes[data.public_id(world.live, one)])
         for one in world.groups[who.SUBMIT].ids()
     ]
-    bench.load.keep("submit", InTurn(ours, b"/result", status=303, is_once=True))
+    bench.keep("submit", InTurn(ours, b"/result", status=303, is_once=True))
     bare = [
         request("POST", f"/submit/{data.public_id(world.live, one)}/1", body=ANSWERS)
         for one in world.groups[who.SUBMIT_BARELY].ids()
     ]
-    bench.load.keep("bare closing UPDATE", InTurn(bare, b"stored", is_once=True))
+    bench.keep("bare closing UPDATE", InTurn(bare, b"stored", is_once=True))
     return "submit", "bare closing UPDATE"

@@ -18,6 +18,7 @@ from contest.models import Attempt, Pool, Standing
 from contest.pools import loaded
 from contest.rules.scoring import score
 from tests import builders
+from trials import data
 from trials.bench import FORKED_QUEUE
 from trials.bench.bench import Bench
 from trials.bench.windows import MICRO, Window, judged
@@ -154,8 +155,7 @@ def _close(bench: Bench, ground: Ground) -> None:
     people = session.scalar(select(func.count()).where(Standing.round_id == place.round_id))
     if people != bench.world.sizes.closing:
         raise TrialError(f"{people} people stand in the round, not {bench.world.sizes.closing}.")
-    with ground.connect() as connection:
-        connection.execute("VACUUM ANALYZE")
+    data.vacuum()
     staff = builders.make_staff().id
     sorts = [_sorting(bench) for _ in range(SORTS)]
     round = contests.find_round(session, place.round_id)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from trials import data
@@ -90,7 +91,7 @@ def fill(ground: Ground, sizes: Sizes, say: Callable[[str], None]) -> World:
         data.enter(connection, live, many, units)
         sheets = data.keep_sheets(connection, live)
         data.submit_all(connection, live, many, sheets, scored=False)
-        data.vacuum(connection)
+        data.vacuum()
     tell(f"{sizes.closing} submitted attempts that wait for scoring")
     with ground.connect() as connection:
         phones = data.name_sign_ins(connection, groups[SIGN_IN], ground.settings.data_key)
@@ -106,20 +107,33 @@ def _fill_one(
     """Fill one database with people who have sat all past rounds; return who does what in the live one."""
     with here.app(), here.connect() as connection:
         people = data.add_people(connection, count)
-        for place in {one.contest_id: one for one in past}.values():
+        contests = {one.contest_id: one for one in past}
+        for place in contests.values():
             data.enter(connection, place, people, units)
-        for place in past:
-            sheets = data.keep_sheets(connection, place)
-            data.submit_all(connection, place, people, sheets, scored=True)
-            data.stand(connection, place, data.QUESTIONS * POINT)
+        # Or the database would begin to tidy up while the tables still grow.
+        connection.execute("ALTER TABLE attempts SET (autovacuum_enabled = false)")
+        with ThreadPoolExecutor(len(contests)) as threads:
+            of_contest = [[one for one in past if one.contest_id == contest] for contest in contests]
+            for _ in threads.map(lambda places: _sit_past(here, places, people), of_contest):
+                pass
+        connection.execute("ALTER TABLE attempts RESET (autovacuum_enabled)")
         groups = shared_out(people)
         sheets = data.keep_sheets(connection, live)
         for name in SITTING:
             data.sit(connection, live, groups[name], sheets)
         for name in WITH_SESSION:
             data.sign_in(connection, groups[name], here.settings.secret_key)
-        data.vacuum(connection)
+        data.vacuum()
     return groups
+
+
+def _sit_past(here: Ground, places: Sequence[Place], people: People) -> None:
+    """Let everybody sit some past rounds, and rank and close these."""
+    with here.app(), here.connect() as connection:
+        for place in places:
+            sheets = data.keep_sheets(connection, place)
+            data.submit_all(connection, place, people, sheets, scored=True)
+            data.stand(connection, place, data.QUESTIONS * POINT)
 
 
 def shared_out(people: People) -> dict[str, People]:
