@@ -44,6 +44,7 @@ from contest.launch import HAS_PROC, kill_group, launch
 from contest.settings import Settings
 from trials import processes
 
+ROOT = Path(__file__).resolve().parent.parent
 URL_NAMES = ("CONTEST_DATABASE_URL", "CONTEST_REDIS_URL")
 ANSWER_WITHIN = 60.0
 STOP_WITHIN = 15.0
@@ -264,7 +265,7 @@ class Ground:
     ) -> tuple[Path, subprocess.Popen[bytes]]:
         log = self.folder / "log" / f"{name}.log"
         log.parent.mkdir(exist_ok=True)
-        return log, launch(command, log=log, env={**self.env, **env}, cwd=Path(__file__).parent.parent)
+        return log, launch(command, log=log, env={**self.env, **env}, cwd=ROOT)
 
 
 @contextmanager
@@ -285,10 +286,21 @@ def ground(*, durable: bool = True, **settings: object) -> Iterator[Ground]:
                 flask_migrate.upgrade()
             try:
                 yield here
+            except Exception:
+                _keep_logs(folder / "log")
+                raise
             finally:
                 here.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _keep_logs(logs: Path) -> None:
+    """Keep what the programs of a failed trial have said."""
+    kept = ROOT / "var" / "trial-logs"
+    if logs.exists():
+        shutil.copytree(logs, kept, dirs_exist_ok=True)
+        print(f"The logs of what was started are in {kept}.", file=sys.stderr)
 
 
 def free_port() -> int:

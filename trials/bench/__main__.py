@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     """Run what the options ask for; return the exit code."""
     began = time.monotonic()
     try:
-        with ground(web_workers=1) as here, Load() as load:
+        with ground(web_workers=1, starts_per_second=10_000) as here, Load() as load:
             with stage(say, "Filling the databases"):
                 world = fill(here, QUICK if options.quick else FULL, say)
             bench = Bench(

@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from trials.bench.load import CONNECTIONS, Load, Source, Tally
-from trials.bench.windows import Row, Window
+from trials.bench.windows import Row, Window, joined
 from trials.bench.world import World
 from trials.ground import Ground, Web
+
+PARTS = 3
 
 
 @dataclass(frozen=True)
@@ -56,25 +58,33 @@ class Bench:
 
     def window(self, target: Target, seconds: float, *, label: str = "") -> Window:
         """Load a target for a while and return what it took."""
-        with self.metered(target.ground, target.web) as taken:
-            self.load.begin(target.source, target.web.port, seconds=seconds, connections=target.connections)
-            tally = self.load.end()
-        return self.note(of_tally(label or target.name, tally, *taken))
+        return self.note(self._part(target, seconds, label or target.name))
 
     def interleaved(self, *targets: Target) -> list[list[Window]]:
         """Measure the targets in turn, several times over; return the windows of each.
 
-        Before that each is warmed up, in a window that is shown and does not count.
+        A window is the sum of some parts, and the parts take turns: what the machine does besides meets
+        all targets alike. First each is warmed up, in a window that is shown and does not count.
         """
         for target in targets:
             self.window(target, self.warm_up, label=f"({target.name}: warm-up)")
         taken: list[list[Window]] = [[] for _ in targets]
         for _ in range(self.pairs):
-            for windows, target in zip(taken, targets, strict=True):
-                windows.append(self.window(target, self.seconds))
+            parts: list[list[Window]] = [[] for _ in targets]
+            for _ in range(PARTS):
+                for some, target in zip(parts, targets, strict=True):
+                    some.append(self._part(target, self.seconds / PARTS, target.name))
+            for windows, some in zip(taken, parts, strict=True):
+                windows.append(self.note(joined(some)))
         # What has run out of people measures nothing more: its pairs end there.
         whole = min(sum(one.requests > 0 for one in windows) for windows in taken)
         return [windows[:whole] for windows in taken]
+
+    def _part(self, target: Target, seconds: float, name: str) -> Window:
+        with self.metered(target.ground, target.web) as taken:
+            self.load.begin(target.source, target.web.port, seconds=seconds, connections=target.connections)
+            tally = self.load.end()
+        return of_tally(name, tally, *taken)
 
     @contextmanager
     def metered(self, ground: Ground, *programs: Web) -> Iterator[list[float]]:

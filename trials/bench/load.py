@@ -174,7 +174,7 @@ class Tally:
         return percentile(self.latencies_ms, 0.95)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Line:
     """One connection: the request under way on it, since when, and what has come back."""
 
@@ -203,10 +203,13 @@ class _Run:
             self.selector.register(line.socket, selectors.EVENT_READ, line)
         self.idle.extend(lines)
         self._send()
-        while self.busy or self._may_send():
+        while (self.busy or self._may_send()) and time.perf_counter() < self.until + ANSWER_WITHIN:
             for key, _ in self.selector.select(self._patience()):
                 self._receive(key.data)
             self._send()
+        if self.busy:
+            self.tally.wrong += self.busy
+            self.tally.first_wrong = self.tally.first_wrong or f"no answer within {ANSWER_WITHIN:.0f} s"
         for line in lines:
             line.socket.close()
         self.selector.close()
@@ -215,9 +218,18 @@ class _Run:
         return self.tally
 
     def _connect(self) -> socket.socket:
-        connected = socket.create_connection((HOST, self.port), timeout=ANSWER_WITHIN)
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connected
+        """Return a connection; a server that has just died is given time to come back."""
+        give_up_at = time.perf_counter() + ANSWER_WITHIN
+        while True:
+            try:
+                connected = socket.create_connection((HOST, self.port), timeout=ANSWER_WITHIN)
+            except ConnectionError:
+                if time.perf_counter() > give_up_at:
+                    raise
+                time.sleep(0.05)
+            else:
+                connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return connected
 
     def _may_send(self) -> bool:
         return self.left > 0 and time.perf_counter() < self.until
@@ -240,15 +252,24 @@ class _Run:
             # In an even row a request that is sent late has waited: its time counts from when it was due.
             line.since, line.received = due or now, b""
             sent, line.expected = following
-            line.socket.sendall(sent)
             self.left -= 1
             self.busy += 1
+            try:
+                line.socket.sendall(sent)
+            except ConnectionError:
+                pass  # the end of the connection is read next, and is a wrong answer
 
     def _receive(self, line: _Line) -> None:
-        part = line.socket.recv(262_144)
+        try:
+            part = line.socket.recv(262_144)
+        except ConnectionError:
+            part = b""
         line.received += part
         answer = read_answer(line.received)
         if answer is None and part:
+            return
+        if line in self.idle:  # closed between two requests, which harms nobody
+            self._reconnect(line)
             return
         self.busy -= 1
         self.tally.requests += 1
@@ -258,11 +279,14 @@ class _Run:
             shown = line.received[:LONGEST_SHOWN].decode(errors="replace").splitlines()
             self.tally.first_wrong = self.tally.first_wrong or " | ".join(shown) or "closed without an answer"
         if not part or (answer and b"connection: close" in answer.head.lower()):
-            self.selector.unregister(line.socket)
-            line.socket.close()
-            line.socket = self._connect()
-            self.selector.register(line.socket, selectors.EVENT_READ, line)
+            self._reconnect(line)
         self.idle.append(line)
+
+    def _reconnect(self, line: _Line) -> None:
+        self.selector.unregister(line.socket)
+        line.socket.close()
+        line.socket = self._connect()
+        self.selector.register(line.socket, selectors.EVENT_READ, line)
 
 
 def read_answer(received: bytes) -> Answer | None:

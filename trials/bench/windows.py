@@ -63,6 +63,21 @@ class Row:
     met: bool
 
 
+def joined(parts: Sequence[Window]) -> Window:
+    """Return parts of one window as one; of percentiles it has the median over the parts."""
+    return Window(
+        name=parts[0].name,
+        requests=sum(one.requests for one in parts),
+        wrong=sum(one.wrong for one in parts),
+        first_wrong=next((one.first_wrong for one in parts if one.wrong), ""),
+        seconds=sum(one.seconds for one in parts),
+        cpu_seconds=sum(one.cpu_seconds for one in parts),
+        database_cpu_seconds=sum(one.database_cpu_seconds for one in parts),
+        p50_ms=median(one.p50_ms for one in parts),
+        p95_ms=median(one.p95_ms for one in parts),
+    )
+
+
 def spread(values: Sequence[float]) -> float:
     """Return how many times the smallest the largest is."""
     return max(values) / min(values) if values and min(values) > 0 else float("inf")
