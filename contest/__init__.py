@@ -25,17 +25,28 @@ SESSION_TIMEOUTS = {
 def create_app(settings: "Settings | None" = None) -> "Flask":
     """Return the application for the given settings, or those of the environment."""
     # Imported here, so that the supervisor, which imports this package too, stays small and quick.
-    from flask import Flask
     from werkzeug.middleware.proxy_fix import ProxyFix
 
-    from contest import jobs, logs, navigation, replica, responses, signing_in
+    from contest import (
+        hot_connections,
+        jobs,
+        limits,
+        logs,
+        navigation,
+        page_cache,
+        replica,
+        responses,
+        signing_in,
+    )
     from contest import models as _  # noqa: F401  (the mappers)
+    from contest.application import Application
     from contest.blueprints import BLUEPRINTS
     from contest.extensions import REPLICA, db, migrate
+    from contest.redis_connection import QuickRedis
     from contest.settings import Settings
 
     settings = settings or Settings.from_env()
-    app = Flask(__name__)
+    app = Application(__name__)
     app.config.update(
         CONTEST=settings,
         SECRET_KEY=settings.secret_key,
@@ -52,15 +63,19 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
     db.init_app(app)
+    hot_connections.init_app(app)
     migrate.init_app(app, db, directory=str(MIGRATIONS))
     logs.init_app(app)
     responses.init_app(app)
     signing_in.init_app(app)
     navigation.init_app(app)
     replica.init_app(app)
+    app.extensions["redis"] = QuickRedis(settings.redis_url)
+    limits.init_app(app)
     jobs.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    page_cache.init_app(app)
     if settings.proxy_count:
         hops = settings.proxy_count
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

@@ -7,6 +7,7 @@ Needs nothing but Python and its standard library, and installs only when a lock
     python3 scripts/bootstrap.py test ARGS      the tests; ARGS go to pytest
     python3 scripts/bootstrap.py check          formatting, lint, types, then the tests
     python3 scripts/bootstrap.py browser ARGS   the journeys in a real Chromium
+    python3 scripts/bootstrap.py bench ARGS     the benchmark, beside its yardsticks
     python3 scripts/bootstrap.py shell ARGS     ARGS, or a shell, inside the environment
     python3 scripts/bootstrap.py install        the environment alone, as a server needs it
 """
@@ -45,7 +46,7 @@ CHECKS = {
 
 def main() -> None:
     command, *arguments = sys.argv[1:] or ["help"]
-    if command not in ("run", "test", "check", "browser", "shell", "install"):
+    if command not in ("run", "test", "check", "browser", "bench", "faults", "shell", "install"):
         sys.exit((__doc__ or "").strip())
     check_python()
     set_up("runtime" if command in ("run", "install") else "dev")
@@ -62,6 +63,8 @@ def main() -> None:
         sys.exit(check())
     if command == "browser":
         execute(str(PYTHON), "-m", "pytest", "tests/browser", "-m", "browser", *arguments)
+    if command == "bench":
+        execute(str(PYTHON), "-m", "trials.bench", *arguments)
     execute(str(PYTHON), *PYTEST, *arguments)
 
 

@@ -58,6 +58,11 @@ class EmbeddedServers:
             return True
         return False
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """The numbers of the servers' own processes, by the servers' names."""
+        return {server.name: server.process.pid for server in self._servers if server.process}
+
     def start(self) -> None:
         """Start both servers, on their first start with an empty database.
 
