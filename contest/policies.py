@@ -45,6 +45,9 @@ class Policy:
     public_seconds: int = 0
     # For how many seconds the browser that asked may keep the answer: its address never names another.
     own_seconds: int = 0
+    # Of a page that is the same for everybody without a session: the parameters of its address that
+    # count. The process keeps such pages (page_cache). None: it is made for each request.
+    shared_by: frozenset[str] | None = None
     # The largest body in bytes where it differs from the application's.
     largest_body: int | None = None
     # How often one person, device or network may use it.
@@ -52,6 +55,7 @@ class Policy:
 
 
 _everybody = Policy(Who.EVERYBODY)
+_shared = Policy(Who.EVERYBODY, shared_by=frozenset())
 _signed_in = Policy(Who.SIGNED_IN)
 _staff = Policy(Who.STAFF, rate=CHANGE)
 _organizer = replace(_staff, roles=frozenset({"organizer"}))
@@ -70,15 +74,20 @@ _download = replace(_signed_in, rate=DOWNLOAD)
 _with_picture = replace(_author, largest_body=6 * 1024 * 1024)
 _in_statement = Policy(Who.SESSION_IN_STATEMENT)
 
+
+def _board(*parameters: str) -> Policy:
+    return replace(_shared, shared_by=frozenset(parameters))
+
+
 POLICIES: dict[str, Policy] = {
     "static": Policy(Who.EVERYBODY, public_seconds=31_536_000),
     "health.healthz": _everybody,
     "health.readyz": _everybody,
-    "public.landing": _everybody,
-    "public.contest_page": _everybody,
-    "public.rules": _everybody,
+    "public.landing": _shared,
+    "public.contest_page": _shared,
+    "public.rules": _shared,
     "public.headcounts_file": _everybody,
-    "public.privacy": _everybody,
+    "public.privacy": _shared,
     "practice.index": _everybody,
     "practice.new": _practice,
     "practice.show": _practice,
@@ -94,7 +103,7 @@ POLICIES: dict[str, Policy] = {
     "attempts.result": _signed_in,
     "attempts.receipts": replace(_everybody, rate=replace(LOOK_UP, with_argument="code")),
     "attempts.receipt": _look_up,
-    "contest_standings.show": _everybody,
+    "contest_standings.show": _board("division", "page"),
     "contest_standings.staff": _staff,
     "attempts.receipt_qr": _look_up,
     "complaints.new": _files,
@@ -102,9 +111,9 @@ POLICIES: dict[str, Policy] = {
     "winner_checks.identity": _files,
     "pictures.show": Policy(Who.EVERYBODY, own_seconds=31_536_000),
     "pictures.of_import": Policy(Who.STAFF, own_seconds=31_536_000),
-    "leaderboards.units": replace(_everybody, rate=SEARCH),
-    "leaderboards.individuals": _everybody,
-    "leaderboards.winners": _everybody,
+    "leaderboards.units": replace(_board("round", "division", "group", "page", "q", "scope"), rate=SEARCH),
+    "leaderboards.individuals": _board("round", "division", "page"),
+    "leaderboards.winners": _board("round", "version"),
     "certificates.check": _everybody,
     "certificates.show": _look_up,
     "certificates.download": _download,
@@ -202,7 +211,7 @@ POLICIES: dict[str, Policy] = {
     "admin_complaints.receive": _organizer,
     "admin_complaints.show": _organizer,
     "admin_complaints.extend": _organizer,
-    "statistics.show": _everybody,
+    "statistics.show": _board("round", "division"),
     "admin_statistics.show": _staff,
     "admin_analysis.show": _staff,
     "admin_analysis.item": _staff,

@@ -62,7 +62,8 @@ class Visitor(AnonymousUserMixin):  # type: ignore[misc]
 
 def init_app(app: Flask) -> None:
     """Check every request's route, person and token before its view."""
-    login_manager.init_app(app)
+    # Not init_app, which asks Flask's session after each request for a remember-me cookie we don't have.
+    app.login_manager = login_manager  # type: ignore[attr-defined]
     login_manager.anonymous_user = Visitor
     login_manager.request_loader(_viewer)
     login_manager.unauthorized_handler(_ask_to_sign_in)
@@ -73,9 +74,14 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(csrf_token=form_token, viewer=current_user)
 
 
+def session_cookie_name(settings: Settings) -> str:
+    """Return what the browser calls the session's cookie."""
+    return f"{_prefix(settings)}{SESSION_COOKIE}"
+
+
 def session_token() -> str:
     """Return the token in the session cookie, or ""."""
-    return request.cookies.get(_cookie_name(SESSION_COOKIE), "")
+    return request.cookies.get(session_cookie_name(_settings()), "")
 
 
 def session_hash() -> bytes:
@@ -288,8 +294,12 @@ def _set_cookie(response: Response, name: str, value: str, **attributes: Any) ->
 
 
 def _cookie_name(name: str) -> str:
+    return f"{_prefix(_settings())}{name}"
+
+
+def _prefix(settings: Settings) -> str:
     """A __Host- cookie can't be planted by another host; browsers take it over HTTPS only."""
-    return f"__Host-{name}" if _settings().secure_cookies else f"contest_{name}"
+    return "__Host-" if settings.secure_cookies else "contest_"
 
 
 def _settings() -> Settings:

@@ -24,24 +24,28 @@ LONGEST_FILE = 450
 # an operation (contest/<noun>.py) and obeys the operations' rules.
 SHELL_FILES = {
     "__init__",
+    "application",
     "clock",
     "extensions",
     "fields",
+    "hot_connections",
     "jobs",
     "launch",
     "limits",
     "logs",
     "navigation",
+    "page_cache",
     "pulse",
     "readings",
     "redis_connection",
+    "replica",
     "responses",
     "settings",
     "signing_in",
     "static_files",
     "supervisor",
 }
-SHELL_FOLDERS = {"blueprints", "cli", "demo", "embedded"}
+SHELL_FOLDERS = {"backups", "blueprints", "cli", "demo", "embedded"}
 WEB = {"flask", "flask_login", "flask_wtf", "flask_migrate", "werkzeug", "wtforms", "jinja2"}
 QUEUE = {"redis", "rq"}
 FILE_FORMATS = {"PIL", "openpyxl", "docx", "lxml", "defusedxml", "xlsxwriter"}

@@ -35,24 +35,27 @@ def web() -> None:
         settings = Settings.from_env()
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
-    os.execv(  # noqa: S606  (no shell; the arguments are numbers and a host name)
+    command = granian_command(settings)
+    os.execv(command[0], command)  # noqa: S606  (no shell; the arguments are numbers and a host name)
+
+
+def granian_command(settings: Settings, target: str = "wsgi:app") -> list[str]:
+    """Return the command that serves an application as the site is served."""
+    return [
         sys.executable,
-        [
-            sys.executable,
-            "-m",
-            "granian",
-            "wsgi:app",
-            *("--interface", "wsgi"),
-            *("--host", settings.host),
-            *("--port", str(settings.port)),
-            *("--workers", str(settings.web_workers)),
-            *("--blocking-threads", str(settings.web_threads)),
-            *("--workers-kill-timeout", "10"),
-            "--respawn-failed-workers",
-            "--no-ws",
-            *("--log-level", "warning"),
-        ],
-    )
+        "-m",
+        "granian",
+        target,
+        *("--interface", "wsgi"),
+        *("--host", settings.host),
+        *("--port", str(settings.port)),
+        *("--workers", str(settings.web_workers)),
+        *("--blocking-threads", str(settings.web_threads)),
+        *("--workers-kill-timeout", "10"),
+        "--respawn-failed-workers",
+        "--no-ws",
+        *("--log-level", "warning"),
+    ]
 
 
 @click.command()
