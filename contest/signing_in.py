@@ -101,13 +101,14 @@ def is_password_of(account: Account | None, password: str) -> bool:
 
     Nor is one that a rush leaves unread, which raises TryAgain.
     """
+    failures = g.get("failures", ())
     try:
         is_right = verify_password(account.password_hash if account else None, password)
     except TryAgain:
-        limits.give_back(g.failures)
+        limits.give_back(failures)
         raise
     if is_right:
-        throttles.give_back(db.session(), g.failures)
+        throttles.give_back(db.session(), failures)
     return is_right
 
 
