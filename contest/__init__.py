@@ -15,11 +15,13 @@ ONE_YEAR = 31_536_000
 # A request that waits longer than this for a connection is answered 503.
 POOL_TIMEOUT = 2
 # In milliseconds, for every connection; what may take longer asks for it until its commit.
-SESSION_TIMEOUTS = {
+TIMEOUTS = {
     "statement_timeout": 5000,
     "lock_timeout": 3000,
     "idle_in_transaction_session_timeout": 10_000,
 }
+# As a connection brings them along.
+SESSION_TIMEOUTS = " ".join(f"-c {name}={milliseconds}" for name, milliseconds in TIMEOUTS.items())
 
 
 def create_app(settings: "Settings | None" = None) -> "Flask":
@@ -89,7 +91,7 @@ def _engine_options(settings: "Settings") -> dict[str, Any]:
         # (`contest migrate` sets them), and a prepared statement would be another connection's.
         connect_args["prepare_threshold"] = None
     else:
-        connect_args["options"] = _timeouts()
+        connect_args["options"] = SESSION_TIMEOUTS
     return {
         "pool_size": settings.web_threads,
         "max_overflow": 2,
@@ -101,10 +103,6 @@ def _engine_options(settings: "Settings") -> dict[str, Any]:
     }
 
 
-def _timeouts() -> str:
-    return " ".join(f"-c {name}={milliseconds}" for name, milliseconds in SESSION_TIMEOUTS.items())
-
-
 def _replica_options(settings: "Settings") -> dict[str, Any]:
     """Return the options of the replica's engine: few threads may wait for it, and none for long."""
     return {
@@ -114,5 +112,5 @@ def _replica_options(settings: "Settings") -> dict[str, Any]:
         "max_overflow": 0,
         "pool_timeout": 0.2,
         "pool_pre_ping": False,  # what fails there is asked of the primary anyway
-        "connect_args": {"options": _timeouts(), "connect_timeout": 2},
+        "connect_args": {"options": SESSION_TIMEOUTS, "connect_timeout": 2},
     }

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from flask import Flask
 from sqlalchemy import select, text
 
-from contest import SESSION_TIMEOUTS, create_app, jobs
+from contest import TIMEOUTS, create_app, jobs
 from contest.cli import main
 from contest.extensions import db
 from contest.models import Attempt, Round, Standing
@@ -83,7 +83,7 @@ def pooled_app(migrated, environment) -> Iterator[Flask]:
 @needs_pgbouncer
 def test_the_timeouts_hold_behind_the_pooler(migrated, pooled_app):
     assert re.search(r"timeouts +ok", migrated)
-    for name, milliseconds in SESSION_TIMEOUTS.items():
+    for name, milliseconds in TIMEOUTS.items():
         setting = text("SELECT setting::int FROM pg_settings WHERE name = :name")
         assert db.session.scalar(setting, {"name": name}) == milliseconds
 

@@ -15,7 +15,7 @@ from sqlalchemy import select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from contest import MIGRATIONS, SESSION_TIMEOUTS, backups, demo, heartbeats, jobs
+from contest import MIGRATIONS, TIMEOUTS, backups, demo, heartbeats, jobs
 from contest.cli import with_app
 from contest.clock import db_now
 from contest.extensions import db
@@ -50,7 +50,7 @@ def _set_timeouts(settings: Settings) -> None:
     url = make_url(settings.database_url)
     with psycopg.connect(backups.programs.plain(settings.server_url), autocommit=True) as server:
         role, database = url.username or server.info.user, server.info.dbname
-        for name, milliseconds in SESSION_TIMEOUTS.items():
+        for name, milliseconds in TIMEOUTS.items():
             change = sql.SQL("ALTER ROLE {} IN DATABASE {} SET {} = {}").format(
                 sql.Identifier(role), sql.Identifier(database), sql.Identifier(name), milliseconds
             )
@@ -127,7 +127,7 @@ def _timeouts() -> str:
     try:
         lacking = [
             name
-            for name, milliseconds in SESSION_TIMEOUTS.items()
+            for name, milliseconds in TIMEOUTS.items()
             if db.session.scalar(_SETTING, {"name": name}) != str(milliseconds)
         ]
     except SQLAlchemyError:
