@@ -51,6 +51,18 @@ class EmbeddedServers:
         """The numbers of the servers' own processes, by the servers' names."""
         return {server.name: server.process.pid for server in self._servers if server.process}
 
+    @staticmethod
+    def are_running(data_dir: Path) -> bool:
+        """Tell whether somebody runs the servers of a data directory now."""
+        try:
+            with open(data_dir / "embedded.lock") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
     def start(self) -> None:
         """Start both servers, on their first start with an empty database.
 
