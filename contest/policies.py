@@ -50,7 +50,6 @@ _with_picture = replace(_author, largest_body=6 * 1024 * 1024)
 _in_statement = Policy(Who.SESSION_IN_STATEMENT)
 
 
-
 def _board(*parameters: str) -> Policy:
     return replace(_shared, shared_by=frozenset(parameters))
 
