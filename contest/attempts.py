@@ -102,8 +102,8 @@ _INSERT = """
 WITH new AS (
     INSERT INTO attempts (public_id, receipt_code, account_id, round_id, division_id, unit_id, number,
                           pool_id, paper, paper_shape, started_at, closes_at, deadline_at, grace_ms, extra_ms)
-    SELECT %(public_id)s, %(receipt_code)s, %(person)s, r.id, %(division_id)s, %(unit_id)s, %(number)s, %(pool_id)s,
-           CAST(%(paper)s AS jsonb), %(shape)s, r.now, c.closes_at,
+    SELECT %(public_id)s, %(receipt_code)s, %(person)s, r.id, %(division_id)s, %(unit_id)s, %(number)s,
+           %(pool_id)s, CAST(%(paper)s AS jsonb), %(shape)s, r.now, c.closes_at,
            least(r.now + r.duration_ms * interval '1 millisecond', c.closes_at)
            + %(extra_ms)s * interval '1 millisecond', r.grace_ms, %(extra_ms)s
     FROM (SELECT *, statement_timestamp() - make_interval(secs => %(waited)s) AS now
@@ -214,8 +214,8 @@ AND (a.save_editor = %(editor)s OR a.save_seq = %(base)s)
 """
 _SAVE = f"""
 UPDATE attempts a
-SET responses = CAST(%(responses)s AS jsonb), prediction = CAST(%(prediction)s AS integer), save_seq = %(seq)s,
-    save_editor = %(editor)s,
+SET responses = CAST(%(responses)s AS jsonb), prediction = CAST(%(prediction)s AS integer),
+    save_seq = %(seq)s, save_editor = %(editor)s,
     saved_at = greatest(a.saved_at, statement_timestamp() - make_interval(secs => %(waited)s))
 FROM sessions s
 WHERE a.public_id = %(id)s AND s.token_hash = %(token)s AND s.account_id = a.account_id
