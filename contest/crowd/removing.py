@@ -1,0 +1,41 @@
+"""Virtual people go as they came: all at once, with everything that they left."""
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from contest.errors import Conflict
+from contest.models import (
+    Account,
+    Attempt,
+    Consent,
+    ContestStanding,
+    Registration,
+    Standing,
+)
+from contest.models import Session as SignIn
+
+# In this order: what points at others goes before them.
+_LEFT = (Standing, ContestStanding, Attempt, Registration, SignIn, Consent)
+
+
+def remove(session: Session, crowd: str) -> int:
+    """Take away a crowd and everything that its people left; return how many people it had.
+
+    Raises Conflict where something of theirs stays for good, as in a published result.
+    """
+    people = select(Account.id).where(Account.crowd == crowd)
+    try:
+        with session.begin_nested():
+            for model in _LEFT:
+                session.execute(delete(model).where(model.account_id.in_(people)))
+            gone = session.execute(delete(Account).where(Account.crowd == crowd).returning(Account.id)).all()
+    except IntegrityError:
+        raise Conflict("Người ảo đã có mặt trong hồ sơ phải giữ lại nên không xóa được.") from None
+    return len(gone)
+
+
+def crowds(session: Session) -> dict[str, int]:
+    """Return the crowds that are there, each with how many people it has."""
+    counted = select(Account.crowd, func.count()).where(Account.crowd.is_not(None)).group_by(Account.crowd)
+    return {str(name): people for name, people in session.execute(counted)}
