@@ -184,8 +184,12 @@ def _set_cookie(response: Response, name: str, value: str, **attributes: Any) ->
 
 
 def _cookie_name(name: str) -> str:
-    """A __Host- cookie can't be planted by another host; browsers take it over HTTPS only."""
-    return f"__Host-{name}" if _settings().secure_cookies else f"contest_{name}"
+    return cookie_name(_settings(), name)
+
+
+def cookie_name(settings: Settings, name: str) -> str:
+    """Return a cookie's full name: one with __Host- can't be planted by another host, and needs HTTPS."""
+    return f"__Host-{name}" if settings.secure_cookies else f"contest_{name}"
 
 
 def _settings() -> Settings:

@@ -4,20 +4,21 @@ They are written in bulk and carry the name of their crowd, by which contest.cro
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from random import Random
 from typing import Any
 
 import psycopg
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from contest import pools, registrations
 from contest.accounts import CONSENT_VERSION, LOGIN_PURPOSE, PARTICIPANT_SESSION
 from contest.contests import SEED_PURPOSE
 from contest.errors import Conflict
-from contest.models import Division, Round, RoundDivision, Unit
+from contest.models import Account, Division, Round, RoundDivision, Unit
 from contest.rules.sheets import paper_shape
 from contest.rules.timing import deadline
 from contest.security import login_tag, new_public_id, new_receipt_code, new_token, seal, token_hash, unseal
@@ -78,6 +79,23 @@ def prepare(
         sat = _sit_down(session, cursor, round, made[:sitting], places, first, data_key=data_key, now=now)
         made[:sitting] = sat
     return made
+
+
+def free_phones(session: Session, count: int, *, data_key: str, random: Random) -> list[str]:
+    """Return different phone numbers that have no account."""
+    phones: dict[str, None] = {}
+    while len(phones) < count:
+        phone = f"09{random.randrange(10**8):08d}"
+        if session.scalar(select(Account.id).where(Account.login_tag == login_tag(data_key, phone))) is None:
+            phones[phone] = None
+    return list(phones)
+
+
+def adopt(session: Session, phones: Collection[str], *, crowd: str, data_key: str) -> int:
+    """Count people who filled in the form themselves to a crowd; return how many they are."""
+    tags = [login_tag(data_key, phone) for phone in phones]
+    adopted = update(Account).where(Account.login_tag.in_(tags)).values(crowd=crowd).returning(Account.id)
+    return len(session.execute(adopted).all())
 
 
 # --- who they are --------------------------------------------------------------------------------

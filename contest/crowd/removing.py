@@ -4,6 +4,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from contest import leaderboards
 from contest.errors import Conflict
 from contest.models import (
     Account,
@@ -11,6 +12,7 @@ from contest.models import (
     Consent,
     ContestStanding,
     Registration,
+    Round,
     Standing,
 )
 from contest.models import Session as SignIn
@@ -22,9 +24,14 @@ _LEFT = (Standing, ContestStanding, Attempt, Registration, SignIn, Consent)
 def remove(session: Session, crowd: str) -> int:
     """Take away a crowd and everything that its people left; return how many people it had.
 
-    Raises Conflict where something of theirs stays for good, as in a published result.
+    Rounds that have ranked some of them are ranked anew. Raises Conflict where something of theirs stays
+    for good, as in a published result.
     """
     people = select(Account.id).where(Account.crowd == crowd)
+    rounds = select(Standing.round_id).where(Standing.account_id.in_(people)).distinct()
+    for round_id in sorted(session.scalars(rounds)):
+        leaderboards.take_turn(session, round_id)
+        leaderboards.call_for_ranking(session, session.get_one(Round, round_id))
     try:
         with session.begin_nested():
             for model in _LEFT:
