@@ -15,8 +15,6 @@ from contest.crowd.preparing import Prepared
 from contest.rules.crowds import Scenario
 from contest.security import csrf_token
 
-# Before it is measured, a crowd has so long to open its connections.
-WARM_UP = 5.0
 # Whoever waits for an answer at the end gets so long.
 LAST_ANSWERS = 45.0
 TICK = 0.25
@@ -68,7 +66,6 @@ class Simulation:
     people: Sequence[Prepared]
     phones: Sequence[str] = ()
     seed: int = 0
-    warm_up: float = WARM_UP
     progress: Callable[[float], None] = lambda _seconds: None
     ledger: Ledger = field(default_factory=Ledger)
 
@@ -96,7 +93,7 @@ class Simulation:
         self._is_over = False
         for one in self.people[: self.scenario.sitting]:
             self._sit(self._participant(one, sitting=True), first=True)
-        warm_up = self.warm_up if self.scenario.sitting and not self.scenario.handing_in else 0.0
+        warm_up = self.scenario.warm_up if self.scenario.sitting and not self.scenario.handing_in else 0.0
         await self._wait(warm_up)
         self.ledger.starts_afresh()
         self._saves_due = 0

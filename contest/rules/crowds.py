@@ -20,6 +20,8 @@ class Scenario:
     # Of new people, a second; as many hand in, so that as many go on sitting.
     starts: float
     seconds: float
+    # Who sits from the beginning saves so long before it is measured: connections are opened.
+    warm_up: float = 5
     # Everybody hands in within so many seconds; 0: only as many as come.
     handing_in: float = 0
     # The 95th percentile of an operation may take so many milliseconds.
