@@ -170,7 +170,7 @@ def test_the_command_says_it_and_exits_with_one_when_a_goal_is_missed(site, live
     site = site("tests.lying_site:app", LIE="error")
     monkeypatch.setattr("contest.create_app", lambda: live_app)
     run = live_app.test_cli_runner().invoke(
-        simulate, ["design", "--scale", "0.002", "--seconds", "2", "--url", site.base, "--json"]
+        simulate, ["burst", "--scale", "0.1", "--seconds", "2", "--url", site.base, "--json"]
     )
 
     assert run.exit_code == 1

@@ -129,9 +129,8 @@ class Simulation:
         newcomers = iter(self.people[self.scenario.sitting :])
         phones = iter(self.phones)
         began = time.perf_counter()
-        due = 0.0
-        for number in range(self.scenario.coming):
-            due = number / self.scenario.starts + self._random.random() / self.scenario.starts
+        moments = (self._random.random() * self.scenario.seconds for _ in range(self.scenario.coming))
+        for due in sorted(moments):
             await self._wait(began + due - time.perf_counter())
             if self.scenario.is_registering:
                 self._begin(self._register(next(phones)))
