@@ -72,7 +72,9 @@ def current_contest(session: Session) -> Contest | None:
 def find_contest(session: Session, slug: str, *, with_drafts: bool = False) -> Contest:
     """Return a contest by its address, one that is not announced only if asked for. Raises NotThere."""
     contest = session.scalar(
-        select(Contest).where(Contest.slug == slug).options(selectinload(Contest.rounds))
+        select(Contest)
+        .where(Contest.slug == slug, ~Contest.is_rehearsal)
+        .options(selectinload(Contest.rounds))
     )
     if contest is None or (contest.announced_at is None and not with_drafts):
         raise NotThere("Không tìm thấy cuộc thi này.")
@@ -80,10 +82,10 @@ def find_contest(session: Session, slug: str, *, with_drafts: bool = False) -> C
 
 
 def find_round(session: Session, round_id: int) -> Round:
-    """Return a round with its divisions. Raises NotThere."""
+    """Return a round with its divisions; the shadow of a rehearsal is none. Raises NotThere."""
     round = session.scalar(
         select(Round)
-        .where(Round.id == round_id)
+        .where(Round.id == round_id, Round.contest.has(is_rehearsal=False))
         .options(
             selectinload(Round.divisions).joinedload(RoundDivision.division), selectinload(Round.contest)
         )
@@ -263,7 +265,10 @@ def rounds_to_close(session: Session, *, now: datetime) -> list[int]:
     return list(
         session.scalars(
             select(Round.id).where(
-                Round.opened_at.is_not(None), Round.closed_at.is_(None), Round.closes_at <= now
+                Round.opened_at.is_not(None),
+                Round.closed_at.is_(None),
+                Round.closes_at <= now,
+                Round.contest.has(is_rehearsal=False),
             )
         )
     )

@@ -50,7 +50,16 @@ class Site:
     def start(self, **env: str) -> None:
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "granian", self.wsgi, "--interface", "wsgi", "--port", str(self.port)),
+                *(
+                    sys.executable,
+                    "-m",
+                    "granian",
+                    self.wsgi,
+                    "--interface",
+                    "wsgi",
+                    "--port",
+                    str(self.port),
+                ),
                 *("--blocking-threads", "4", "--log-level", "critical"),
             ],
             cwd=ROOT,

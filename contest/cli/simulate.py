@@ -96,7 +96,7 @@ def run_crowd(
     """
     settings: Settings = current_app.config["CONTEST"]
     session = db.session()
-    round = contests.find_round(session, round_id)
+    round = session.get_one(Round, round_id)
     if scenario.is_registering and settings.env == "prod":
         raise Conflict("Trên hệ thống chính thức không đăng ký người ảo qua biểu mẫu.")
     newcomers = 0 if scenario.is_registering else scenario.coming

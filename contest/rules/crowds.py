@@ -4,8 +4,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-# What is measured of one operation, in milliseconds, and how often it was done.
-OPERATIONS = ("landing", "register", "start", "paper", "save", "submit", "result")
+# What is measured, in the order in which a person does it.
+OPERATIONS = {
+    "landing": "mở trang chủ",
+    "register": "đăng ký",
+    "start": "vào thi",
+    "paper": "mở đề",
+    "save": "lưu bài",
+    "submit": "nộp bài",
+    "result": "xem biên nhận",
+}
 
 
 @dataclass(frozen=True)
@@ -131,18 +139,18 @@ def findings(
     its name.
     """
     found = [
-        Finding("không mất câu trả lời nào", f"{lost} mất", lost == 0),
-        Finding("không có lỗi", _listed(errors) or "0", not errors),
+        Finding("không mất câu trả lời nào", f"mất ở {lost} bài", lost == 0),
+        Finding("không có lỗi", _listed(errors) or "không có", not errors),
     ]
     for operation, most in (scenario.p95_ms or {}).items():
         took = timings.get(operation)
         value = f"{took.p95:.0f} ms" if took and took.count else "không có"
         is_met = took is not None and took.count > 0 and took.p95 < most
-        found.append(Finding(f"p95 {operation} < {most:.0f} ms", value, is_met))
+        found.append(Finding(f"95 % lượt {OPERATIONS[operation]} dưới {most:.0f} ms", value, is_met))
     for operation, due in (("save", saves_due), ("start", starts_due)):
         if due:
             done = timings[operation].count if operation in timings else 0
-            found.append(Finding(f"{operation}: {due} lượt", str(done), done >= 0.95 * due))
+            found.append(Finding(f"{due} lượt {OPERATIONS[operation]}", f"{done} lượt", done >= 0.95 * due))
     if scenario.handed_in_within is not None:
         value = "chưa hết" if handed_in_seconds is None else f"{handed_in_seconds:.1f} s"
         is_met = handed_in_seconds is not None and handed_in_seconds <= scenario.handed_in_within
@@ -152,3 +160,63 @@ def findings(
 
 def _listed(errors: Mapping[str, int]) -> str:
     return ", ".join(f"{kind}: {count}" for kind, count in sorted(errors.items()))
+
+
+# --- a rehearsal ---------------------------------------------------------------------------------
+
+FEWEST_PEOPLE, MOST_PEOPLE = 10, 20_000
+FEWEST_MINUTES, MOST_MINUTES = 1, 24 * 60
+# The parts of the expected crowd that a rehearsal tries, one after the other, until one is too much.
+SHARES = (0.25, 0.5, 1.0, 1.5)
+STEP_SECONDS = 30.0
+# One save a person in so many seconds: 150 a second of 3,500 who sit.
+SECONDS_BETWEEN_SAVES = 70 / 3
+# What people put up with.
+REHEARSED_P95_MS = {"save": 1000.0, "start": 2000.0}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One crowd of a rehearsal: how many sat at once, and the goals that it missed."""
+
+    people: int
+    missed: Sequence[str]
+
+
+def expected(people: int, minutes: int, duration_ms: int) -> Scenario:
+    """Return the crowd when so many people come within so many minutes, at its fullest.
+
+    Who came first has handed in when the last one comes, if that takes longer than a paper.
+    """
+    starts = people / (minutes * 60)
+    sitting = min(people, math.ceil(starts * duration_ms / 1000))
+    return Scenario(
+        "rehearsal",
+        sitting=sitting,
+        saves=sitting / SECONDS_BETWEEN_SAVES,
+        starts=starts,
+        seconds=STEP_SECONDS,
+        p95_ms=REHEARSED_P95_MS,
+    )
+
+
+def verdict(steps: Sequence[Step], expected_people: int) -> tuple[str, str]:
+    """Return how the server bears the expected crowd: success, warning or error, and a sentence."""
+    borne = max((step.people for step in steps if not step.missed), default=0)
+    failed = next((step for step in steps if step.missed), None)
+    sure = f"; dự kiến {_number(expected_people)} người."
+    if borne >= expected_people:
+        least = "ít nhất " if failed is None else ""
+        return "success", f"Máy chủ chịu được {least}khoảng {_number(borne)} người cùng lúc{sure} Đủ sức."
+    why = "; ".join(failed.missed) if failed else "chưa thử hết"
+    if borne:
+        return "warning", (
+            f"Máy chủ chịu được khoảng {_number(borne)} người cùng lúc{sure} "
+            f"Chưa đủ sức: với {_number(failed.people if failed else 0)} người, {why}."
+        )
+    tried = _number(failed.people if failed else 0)
+    return "error", f"Máy chủ chưa chịu được {tried} người cùng lúc{sure} Không đủ sức: {why}."
+
+
+def _number(value: int) -> str:
+    return f"{value:,}".replace(",", ".")
