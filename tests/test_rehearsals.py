@@ -413,15 +413,18 @@ def test_a_whole_rehearsal_against_a_running_site(site, live_app, monkeypatch): 
     before = counts()
     task = order(site.round, organizer, people=40, minutes=1)
     monkeypatch.setattr("contest.rules.crowds.STEP_SECONDS", 2.0)
+    monkeypatch.setattr("contest.rules.crowds.SECONDS_BETWEEN_SAVES", 2.0)
     monkeypatch.setattr("contest.cli.rehearse.SHARES", (0.5, 1.0))
     monkeypatch.setattr("contest.create_app", lambda: live_app)
     monkeypatch.setattr(type(live_app.config["CONTEST"]), "address", site.base)
 
-    run = live_app.test_cli_runner().invoke(rehearse, [str(task.id)])
+    task_id, organizer_id = task.id, organizer.id
+    db.session.remove()
+
+    run = live_app.test_cli_runner().invoke(rehearse, [str(task_id)])
 
     assert run.exit_code == 0, run.output
-    db.session.expire_all()
-    task = db.session.get_one(Task, task.id)
+    task, organizer = db.session.get_one(Task, task_id), db.session.get_one(Account, organizer_id)
     assert task.result["kind"] == "success"
     assert "ít nhất khoảng 40 người cùng lúc" in task.result["text"]
     assert [one["sitting"] for one in task.result["steps"]] == [20, 40]

@@ -142,15 +142,18 @@ def findings(
         Finding("không mất câu trả lời nào", f"mất ở {lost} bài", lost == 0),
         Finding("không có lỗi", _listed(errors) or "không có", not errors),
     ]
+    due = {"save": saves_due, "start": starts_due}
     for operation, most in (scenario.p95_ms or {}).items():
+        if not due[operation]:
+            continue  # a crowd so small that nobody came to it
         took = timings.get(operation)
         value = f"{took.p95:.0f} ms" if took and took.count else "không có"
         is_met = took is not None and took.count > 0 and took.p95 < most
         found.append(Finding(f"95 % lượt {OPERATIONS[operation]} dưới {most:.0f} ms", value, is_met))
-    for operation, due in (("save", saves_due), ("start", starts_due)):
-        if due:
+    for operation, count in due.items():
+        if count:
             done = timings[operation].count if operation in timings else 0
-            found.append(Finding(f"{due} lượt {OPERATIONS[operation]}", f"{done} lượt", done >= 0.95 * due))
+            found.append(Finding(f"{count} lượt {OPERATIONS[operation]}", f"{done} lượt", done >= 0.95 * count))
     if scenario.handed_in_within is not None:
         value = "chưa hết" if handed_in_seconds is None else f"{handed_in_seconds:.1f} s"
         is_met = handed_in_seconds is not None and handed_in_seconds <= scenario.handed_in_within
