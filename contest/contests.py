@@ -81,16 +81,16 @@ def find_contest(session: Session, slug: str, *, with_drafts: bool = False) -> C
     return contest
 
 
-def find_round(session: Session, round_id: int) -> Round:
-    """Return a round with its divisions; the shadow of a rehearsal is none. Raises NotThere."""
+def find_round(session: Session, round_id: int, *, with_rehearsals: bool = False) -> Round:
+    """Return a round with its divisions, the shadow of a rehearsal only if asked for. Raises NotThere."""
     round = session.scalar(
         select(Round)
-        .where(Round.id == round_id, Round.contest.has(is_rehearsal=False))
+        .where(Round.id == round_id)
         .options(
             selectinload(Round.divisions).joinedload(RoundDivision.division), selectinload(Round.contest)
         )
     )
-    if round is None:
+    if round is None or (round.contest.is_rehearsal and not with_rehearsals):
         raise NotThere("Không tìm thấy vòng thi này.")
     return round
 

@@ -155,6 +155,26 @@ def test_a_site_that_fails_is_found_out_though_nothing_is_lost(site):
     assert told.outcome.ledger.errors["save 500"] > 0
 
 
+def test_who_is_told_to_wait_for_a_turn_waits_and_starts(site):
+    told = site("tests.lying_site:app", LIE="line").crowd()
+
+    ledger = told.outcome.ledger
+    assert not ledger.errors
+    assert told.faults == []
+    # Who came last may still be waiting at the end.
+    assert 4 <= ledger.started == len(ledger.waited)
+    assert ledger.statuses["place", 200] >= 3 * ledger.started
+    assert ledger.statuses["start", 303] == 6 + ledger.started
+
+
+def test_who_still_waits_at_the_end_is_no_error_but_has_not_started(site):
+    told = site("tests.lying_site:app", LIE="long line").crowd()
+
+    assert goals_missed(told) == ["6 lượt vào thi: 0 lượt"]
+    assert not told.outcome.ledger.errors
+    assert told.outcome.unfinished == 0
+
+
 def test_killed_in_the_middle_it_loses_nothing(site):
     site = site()
 

@@ -139,6 +139,7 @@ class _Connection(asyncio.Protocol):
         self._transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
+        del exc
         self._transport = None
         self._fail()
 

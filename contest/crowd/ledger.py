@@ -47,7 +47,8 @@ class Ledger:
         self.statuses: Counter[tuple[str, int]] = Counter()
         # What no page expects; anything here is a fault of the server.
         self.errors: Counter[str] = Counter()
-        # Starts that were told to wait their turn, and for how long they waited in all.
+        # How many newcomers got a paper, and how long those waited who had to wait for their turn.
+        self.started = 0
         self.waited: list[float] = []
         self.phones: list[str] = []
 

@@ -5,7 +5,7 @@ import json
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import NoReturn
 from urllib.parse import urlencode
@@ -22,7 +22,6 @@ ATTEMPT = re.compile(r"/attempts/([A-Za-z0-9_-]{22})$")
 RECEIPT = re.compile(r"/receipts/([0-9A-Z]{12})")
 CSRF = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 DATA = {name: re.compile(rf'data-{name}="([^"]*)"') for name in ("csrf", "seq", "shape")}
-REFRESH = re.compile(r"^\s*(\d+)(?:\s*;\s*url=(\S+))?", re.IGNORECASE)
 CHOICES = re.compile(r'<select[^>]*name="commune".*?</select>', re.DOTALL)
 OPTION = re.compile(r'<option[^>]*value="([0-9]+)"')
 
@@ -38,6 +37,16 @@ class Site:
     ledger: Ledger
     # Gives the token of a page's forms, for who has had the page open since before.
     csrf_of: Callable[[str], str]
+    # Who only thinks or waits for their turn; at the end they are not waited for.
+    resting: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def rest(self, seconds: float) -> None:
+        """Let the present participant think, or wait for their turn."""
+        task = asyncio.current_task()
+        assert task is not None
+        self.resting.add(task)
+        await asyncio.sleep(max(0.0, seconds))
+        self.resting.discard(task)
 
 
 class GaveUp(Exception):
@@ -91,24 +100,35 @@ class Participant:
         self.csrf = self.site.csrf_of(self.cookies[self.site.session_cookie])
 
     async def _start(self) -> None:
-        began, path = time.monotonic(), f"/rounds/{self.site.round_id}/attempts"
-        method, where, has_waited = "POST", path, False
+        began, where, has_waited = time.monotonic(), f"/rounds/{self.site.round_id}", False
+        body = urlencode({"csrf_token": self.csrf})
         while True:
-            body = urlencode({"csrf_token": self.csrf}) if method == "POST" else ""
-            answer = await self.persist("start" if method == "POST" else "turn", method, where, body)
+            answer = await self.persist("start", "POST", f"{where}/attempts", body)
             location = answer.headers.get("location", "")
             if match := ATTEMPT.search(location):
                 break
-            wait = turn_of(answer)
-            if wait is None:
+            if answer.status != 303 or not location.endswith(f"{where}/waiting"):
                 self.wrong("start", answer)
             has_waited = True
-            seconds, method, where = wait
-            await asyncio.sleep(seconds)
-            where = where or path
+            await self._wait_for_turn(where)
         if has_waited:
             self.site.ledger.waited.append(time.monotonic() - began)
+        self.site.ledger.started += 1
         self.sits(match[1])
+
+    async def _wait_for_turn(self, where: str) -> None:
+        """Wait in the line before the round as its page does: it asks again when it is told to."""
+        await self.get("waiting", f"{where}/waiting")
+        while True:
+            answer = await self.persist("place", "GET", f"{where}/place")
+            if answer.status == 404:
+                return  # the ticket is no more: starting again gives another
+            if answer.status != 200:
+                self.wrong("place", answer)
+            told = json.loads(answer.text)
+            if told["called"]:
+                return
+            await self.site.rest(float(told["look_in"]))
 
     def sits(self, attempt: str, shape: str = "") -> None:
         """Note the attempt that the server has acknowledged."""
@@ -270,13 +290,5 @@ class Participant:
 
 
 def is_for_a_while(answer: Answer) -> bool:
-    """Tell whether this is an honest refusal for a while: 503 with Retry-After, and not a waiting room."""
-    return answer.status == 503 and "retry-after" in answer.headers and turn_of(answer) is None
-
-
-def turn_of(answer: Answer) -> tuple[float, str, str] | None:
-    """Return how a waiting room goes on: the seconds to wait, then the method and address (or the same)."""
-    match = REFRESH.match(answer.headers.get("refresh", ""))
-    if match:
-        return float(match[1]), "GET", match[2] or ""
-    return None
+    """Tell whether this is an honest refusal for a while: 503 with Retry-After."""
+    return answer.status == 503 and "retry-after" in answer.headers

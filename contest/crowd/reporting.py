@@ -45,6 +45,7 @@ def report(scenario: Scenario, outcome: Outcome, faults: Sequence[str]) -> Repor
         lost=len(faults),
         saves_due=outcome.saves_due,
         starts_due=outcome.starts_due,
+        started=ledger.started,
         handed_in_seconds=outcome.handed_in_seconds,
     )
     return Report(scenario, outcome, timings, faults, found)

@@ -85,7 +85,6 @@ class Simulation:
             lambda token: csrf_token(self.place.secret_key, token),
         )
         self._tasks: set[asyncio.Task[None]] = set()
-        self._thinking: set[asyncio.Task[None]] = set()
         self._sitting: list[_Sitter] = []
         self._saves_due = 0
         self._last_handed_in = 0.0
@@ -194,19 +193,12 @@ class Simulation:
         # Who has just come reads the first question; who sits already is anywhere in a thought.
         due = time.perf_counter() + mean * (self._random.random() if first else self._thought())
         while True:
-            await self._think_until(due)
+            await self._site.rest(due - time.perf_counter())
             if self._is_over or sitter.is_leaving:
                 return
             self._saves_due += 1
             await sitter.saves()
             due = max(due + mean * self._thought(), time.perf_counter() + 0.3)
-
-    async def _think_until(self, due: float) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._thinking.add(task)
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        self._thinking.discard(task)
 
     def _thought(self) -> float:
         """Return how long a thought is, 1 on average: some short, few long."""
@@ -242,8 +234,8 @@ class Simulation:
         """Let requests under way end; who still only thinks is stopped. Return how many had no answer."""
         until = time.perf_counter() + LAST_ANSWERS
         while self._tasks and time.perf_counter() < until:
-            while self._thinking:
-                self._thinking.pop().cancel()
+            while self._site.resting:
+                self._site.resting.pop().cancel()
             await asyncio.sleep(TICK)
         unfinished = list(self._tasks)
         for task in unfinished:

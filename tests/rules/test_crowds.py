@@ -24,6 +24,7 @@ def found(**settings):
         "lost": 0,
         "saves_due": 100,
         "starts_due": 10,
+        "started": 10,
         "handed_in_seconds": None,
     }
     scenario = settings.pop("scenario", GOALS)
