@@ -124,6 +124,8 @@ def refuse_now(session: Session, *, now: datetime) -> None:
             f"{busy.title} mở lúc {vn_datetime(busy.opens_at)}. "
             "Trong một giờ trước giờ mở không diễn tập được."
         )
+    if busy is not None and busy.closes_at <= now:
+        raise Conflict(f"{busy.title} đã hết giờ nhưng chưa đóng xong. Bạn hãy diễn tập sau khi vòng đóng.")
     if busy is not None:
         raise Conflict(f"{busy.title} đang mở. Bạn hãy diễn tập khi không có vòng thi nào đang mở.")
     sitting = (
