@@ -30,6 +30,11 @@ NAME = "Người Thử Máy"
 NO_PASSWORD = "!"
 # Who sits already has begun no longer ago than this part of the duration, so that time is left.
 SAT_AT_MOST = 0.5
+# Bulk work outlasts what a request may take, and papers are drawn between its statements.
+PATIENCE = text(
+    "SELECT set_config('statement_timeout', '10min', true),"
+    " set_config('idle_in_transaction_session_timeout', '10min', true)"
+)
 Rows = Iterable[Sequence[Any]]
 
 
@@ -64,6 +69,7 @@ def prepare(
     are only in what is returned. Raises Conflict in prod for a round of no rehearsal, for a round that
     is not open where somebody is to sit, and where no unit is admitted.
     """
+    session.execute(PATIENCE)
     if env == "prod" and not round.contest.is_rehearsal:
         raise Conflict("Trên hệ thống chính thức, người ảo chỉ vào được vòng diễn tập.")
     longest = timedelta(milliseconds=round.duration_ms * SAT_AT_MOST) if sat_for is None else sat_for

@@ -5,6 +5,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from contest import leaderboards
+from contest.crowd.preparing import PATIENCE
 from contest.errors import Conflict
 from contest.models import (
     Account,
@@ -27,6 +28,7 @@ def remove(session: Session, crowd: str) -> int:
     Rounds that have ranked some of them are ranked anew. Raises Conflict where something of theirs stays
     for good, as in a published result.
     """
+    session.execute(PATIENCE)
     people = select(Account.id).where(Account.crowd == crowd)
     rounds = select(Standing.round_id).where(Standing.account_id.in_(people)).distinct()
     for round_id in sorted(session.scalars(rounds)):

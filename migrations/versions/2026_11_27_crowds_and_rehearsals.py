@@ -74,6 +74,16 @@ DROP TRIGGER pools_append_only ON pools;
 CREATE TRIGGER pools_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON pools
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 """
+# By which the database finds that nothing points at an account that goes.
+POINTING_AT_ACCOUNTS = (
+    ("audit_events", "actor_id"),
+    ("contest_standings", "account_id"),
+    ("item_versions", "author_id"),
+    ("item_versions", "reviewed_by_id"),
+    ("item_versions", "approved_by_id"),
+    ("item_versions", "retired_by_id"),
+    ("standings", "account_id"),
+)
 
 
 def upgrade() -> None:
@@ -86,6 +96,14 @@ def upgrade() -> None:
     )
     op.add_column("accounts", sa.Column("crowd", sa.Text(), nullable=True))
     op.create_index("ix_accounts_crowd", "accounts", ["crowd"], postgresql_where=sa.text("crowd IS NOT NULL"))
+    for table, column in POINTING_AT_ACCOUNTS:
+        op.create_index(f"ix_{table}_{column}", table, [column])
+    op.create_index(
+        "ix_bank_items_released_by_id",
+        "bank_items",
+        ["released_by_id"],
+        postgresql_where=sa.text("released_by_id IS NOT NULL"),
+    )
     op.execute(REFUSE_ROUND.format(ROUND_GOES))
     op.execute(REFUSE_PART.format(PART_GOES))
     op.execute(POOL_GOES)
@@ -96,6 +114,9 @@ def downgrade() -> None:
     op.execute(POOL_STAYS)
     op.execute(REFUSE_PART.format(""))
     op.execute(REFUSE_ROUND.format(""))
+    op.drop_index("ix_bank_items_released_by_id", "bank_items")
+    for table, column in POINTING_AT_ACCOUNTS:
+        op.drop_index(f"ix_{table}_{column}", table)
     op.drop_index("ix_accounts_crowd", "accounts")
     op.drop_column("accounts", "crowd")
     op.drop_constraint(op.f("ck_contests_rehearsals_are_not_announced"), "contests")
