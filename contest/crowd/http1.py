@@ -5,6 +5,7 @@ save over it takes 36 µs of a core, and 107 µs over aiohttp 3.14 as lean as it
 """
 
 import asyncio
+import errno
 import ssl
 import zlib
 from collections.abc import Mapping
@@ -67,7 +68,8 @@ class Connections:
             async with asyncio.timeout(within):
                 return await self._ask(request)
         except (OSError, TimeoutError) as error:
-            raise NoAnswer(type(error).__name__) from None
+            code = errno.errorcode.get(getattr(error, "errno", None) or 0, "")
+            raise NoAnswer(f"{type(error).__name__} {code}".strip()) from None
 
     async def _ask(self, request: bytes) -> Answer:
         while self._idle:

@@ -45,6 +45,8 @@ class Ledger:
         self.milliseconds: dict[str, list[float]] = {}
         # Requests that were answered, by operation and status; no answer at all is status 0.
         self.statuses: Counter[tuple[str, int]] = Counter()
+        # Why there was none.
+        self.no_answers: Counter[str] = Counter()
         # What no page expects; anything here is a fault of the server.
         self.errors: Counter[str] = Counter()
         # How many newcomers got a paper, and how long those waited who had to wait for their turn.
@@ -62,10 +64,17 @@ class Ledger:
         """Forget how long requests took: what was before only warmed up. Acknowledgements stay."""
         self.milliseconds.clear()
         self.statuses.clear()
+        self.no_answers.clear()
 
     def as_record(self) -> dict[str, Any]:
         """Return the counts by status and kind, for a program."""
         statuses: dict[str, dict[str, int]] = {}
         for (operation, status), count in sorted(self.statuses.items()):
             statuses.setdefault(operation, {})[str(status)] = count
-        return {"statuses": statuses, "errors": dict(self.errors), "waited": len(self.waited)}
+        return {
+            "statuses": statuses,
+            "no_answers": dict(self.no_answers),
+            "errors": dict(self.errors),
+            "started": self.started,
+            "waited": len(self.waited),
+        }

@@ -267,8 +267,9 @@ class Participant:
         began = time.perf_counter()
         try:
             answer = await self.site.connections.ask(method, path, headers, body.encode(), within=PATIENCE)
-        except NoAnswer:
+        except NoAnswer as error:
             self.site.ledger.notes(operation, 0, 0)
+            self.site.ledger.no_answers[str(error)] += 1
             return None
         self.site.ledger.notes(operation, answer.status, (time.perf_counter() - began) * 1000)
         for line in answer.headers.get("set-cookie", "").split("\n"):

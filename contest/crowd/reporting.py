@@ -88,6 +88,8 @@ def lines(told: Report) -> list[str]:
             f"{name:10}{one.count:8}{one.per_second:8.1f}{one.p50:8.0f}{one.p95:8.0f}{one.p99:8.0f}"
             f"{one.longest:8.0f}       {statuses}"
         )
+    if record["no_answers"]:
+        out.append("no answer: " + ", ".join(f"{why} {n}" for why, n in sorted(record["no_answers"].items())))
     waited = told.outcome.ledger.waited
     if waited:
         out.append(f"{len(waited)} starts waited their turn, {sum(waited) / len(waited):.1f} s on average")

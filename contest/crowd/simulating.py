@@ -18,6 +18,8 @@ from contest.security import csrf_token
 # Whoever waits for an answer at the end gets so long.
 LAST_ANSWERS = 45.0
 TICK = 0.25
+# Of the average thought.
+SHORTEST_THOUGHT = 0.25
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class Simulation:
 
     def run(self) -> Outcome:
         """Let the crowd come and return how it went."""
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # many wait for an answer at once
         return asyncio.run(self._run())
 
     async def _run(self) -> Outcome:
@@ -191,7 +195,7 @@ class Simulation:
         """Think and save until it is over; the next thought does not wait for a slow answer."""
         mean = self.scenario.think_seconds
         # Who has just come reads the first question; who sits already is anywhere in a thought.
-        due = time.perf_counter() + mean * (self._random.random() if first else self._thought())
+        due = time.perf_counter() + mean * (self._rest_of_a_thought() if first else self._thought())
         while True:
             await self._site.rest(due - time.perf_counter())
             if self._is_over or sitter.is_leaving:
@@ -202,7 +206,15 @@ class Simulation:
 
     def _thought(self) -> float:
         """Return how long a thought is, 1 on average: some short, few long."""
-        return 0.25 - 0.75 * math.log(1.0 - self._random.random())
+        return SHORTEST_THOUGHT + self._exponential()
+
+    def _rest_of_a_thought(self) -> float:
+        """Return what is left of a thought that somebody is anywhere in, so that the rate holds at once."""
+        is_in_the_first_part = self._random.random() < SHORTEST_THOUGHT
+        return is_in_the_first_part * SHORTEST_THOUGHT * self._random.random() + self._exponential()
+
+    def _exponential(self) -> float:
+        return -(1.0 - SHORTEST_THOUGHT) * math.log(1.0 - self._random.random())
 
     # --- the tasks -----------------------------------------------------------------------------------
 
