@@ -44,9 +44,9 @@ class Answer:
 
 
 class Connections:
-    """Keep-alive connections to one server, as many as are needed at a time, like those of a proxy."""
+    """Keep-alive connections to one server, like those of a proxy: shared, and not more than `most`."""
 
-    def __init__(self, base: str, *, host: str | None = None) -> None:
+    def __init__(self, base: str, *, host: str | None = None, most: int = 500) -> None:
         parts = urlsplit(base)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{base} is no http address")
@@ -56,6 +56,7 @@ class Connections:
         self.host = host or parts.netloc
         self.opened = 0
         self._idle: list[_Connection] = []
+        self._free = asyncio.Semaphore(most)
 
     async def ask(
         self, method: str, path: str, headers: str = "", body: bytes = b"", *, within: float
@@ -65,7 +66,7 @@ class Connections:
         head = f"{method} {path} HTTP/1.1\r\nHost: {self.host}\r\n{headers}{length}\r\n"
         request = head.encode("latin-1") + body
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(within), self._free:
                 return await self._ask(request)
         except (OSError, TimeoutError) as error:
             code = errno.errorcode.get(getattr(error, "errno", None) or 0, "")
