@@ -1,5 +1,6 @@
 """The application for a WSGI server, with static files served beside it."""
 
+import gc
 from pathlib import Path
 
 from servestatic import ServeStatic
@@ -29,5 +30,8 @@ app.wsgi_app = ServeStatic(  # type: ignore[method-assign]
         headers.add_header(name, value) for name, value in HEADERS.items()
     ],
 )
+# What is there now stays: the garbage collector need not look at it again with every full collection.
+gc.collect()
+gc.freeze()
 # Each web process loads this file itself: what serves people is what says that it is alive.
 pulse = Pulse(app, "web").start()

@@ -25,7 +25,7 @@ from contest.models import Round
 from contest.rules.crowds import SCENARIOS, Scenario
 from contest.security import new_public_id
 from contest.settings import Settings
-from contest.signing_in import SESSION_COOKIE, cookie_name
+from contest.signing_in import session_cookie_name
 
 # Scoring and ranking may be at the people's rows when they are to go.
 TRIES_TO_REMOVE = 10
@@ -159,7 +159,7 @@ def _place(round: Round, base: str, settings: Settings) -> Place:
         host=settings.asked_host,
         landing="/",
         round_id=round.id,
-        session_cookie=cookie_name(settings, SESSION_COOKIE),
+        session_cookie=session_cookie_name(settings),
         secret_key=settings.secret_key,
     )
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "d93b6e2f51a8"
-down_revision = "e58b13f0c7d4"
+down_revision = "5d0c93be71fa"
 
 OF_REHEARSAL = (
     "EXISTS (SELECT FROM contests c JOIN rounds r ON r.contest_id = c.id WHERE {} AND c.is_rehearsal)"
