@@ -1,25 +1,14 @@
 """Virtual people go as they came: all at once, with everything that they left."""
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Table, delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from contest import leaderboards
 from contest.crowd.preparing import PATIENCE
 from contest.errors import Conflict
-from contest.models import (
-    Account,
-    Attempt,
-    Consent,
-    ContestStanding,
-    Registration,
-    Round,
-    Standing,
-)
-from contest.models import Session as SignIn
-
-# In this order: what points at others goes before them.
-_LEFT = (Standing, ContestStanding, Attempt, Registration, SignIn, Consent)
+from contest.extensions import Base
+from contest.models import Account, Round, Standing
 
 
 def remove(session: Session, crowd: str) -> int:
@@ -36,12 +25,22 @@ def remove(session: Session, crowd: str) -> int:
         leaderboards.call_for_ranking(session, session.get_one(Round, round_id))
     try:
         with session.begin_nested():
-            for model in _LEFT:
-                session.execute(delete(model).where(model.account_id.in_(people)))
+            for table in _left():
+                session.execute(delete(table).where(table.c.account_id.in_(people)))
             gone = session.execute(delete(Account).where(Account.crowd == crowd).returning(Account.id)).all()
     except IntegrityError:
         raise Conflict("Người ảo đã có mặt trong hồ sơ phải giữ lại nên không xóa được.") from None
     return len(gone)
+
+
+def _left() -> list[Table]:
+    """Return the tables of what belongs to an account, what points at others first."""
+    accounts = Account.__table__.c.id
+    return [
+        table
+        for table in reversed(Base.metadata.sorted_tables)
+        if "account_id" in table.c and table.c.account_id.references(accounts)
+    ]
 
 
 def crowds(session: Session) -> dict[str, int]:
