@@ -47,7 +47,7 @@ class Window:
         wrong = f"  {self.wrong} WRONG: {self.first_wrong}" if self.wrong else ""
         return (
             f"  {self.name:<28}{self.requests:>7} in {self.seconds:5.2f} s"
-            f"{self.requests / self.seconds:>8.0f}/s{self.cpu_us:>8.0f} µs{database_us:>8.0f} µs db"
+            f"{self.requests / self.seconds if self.seconds else 0:>8.0f}/s{self.cpu_us:>8.0f} µs{database_us:>8.0f} µs db"
             f"   p50 {self.p50_ms:6.1f}  p95 {self.p95_ms:6.1f} ms{wrong}"
         )
 
