@@ -28,7 +28,7 @@ def find_contest(session: Session, contest_id: int) -> Contest:
     """Return a contest with its divisions and rounds, announced or not. Raises NotThere."""
     contest = session.scalar(
         select(Contest)
-        .where(Contest.id == contest_id)
+        .where(Contest.id == contest_id, ~Contest.is_rehearsal)
         .options(selectinload(Contest.divisions), selectinload(Contest.rounds))
     )
     if contest is None:

@@ -84,15 +84,17 @@ def current_contest(session: Session) -> Contest | None:
 def find_contest(session: Session, slug: str, *, with_drafts: bool = False) -> Contest:
     """Return a contest by its address, one that is not announced only if asked for. Raises NotThere."""
     contest = session.scalar(
-        select(Contest).where(Contest.slug == slug).options(selectinload(Contest.rounds))
+        select(Contest)
+        .where(Contest.slug == slug, ~Contest.is_rehearsal)
+        .options(selectinload(Contest.rounds))
     )
     if contest is None or (contest.announced_at is None and not with_drafts):
         raise NotThere("Không tìm thấy cuộc thi này.")
     return contest
 
 
-def find_round(session: Session, round_id: int) -> Round:
-    """Return a round with its divisions. Raises NotThere."""
+def find_round(session: Session, round_id: int, *, with_rehearsals: bool = False) -> Round:
+    """Return a round with its divisions, the shadow of a rehearsal only if asked for. Raises NotThere."""
     round = session.scalar(
         select(Round)
         .where(Round.id == round_id)
@@ -100,7 +102,7 @@ def find_round(session: Session, round_id: int) -> Round:
             selectinload(Round.divisions).joinedload(RoundDivision.division), selectinload(Round.contest)
         )
     )
-    if round is None:
+    if round is None or (round.contest.is_rehearsal and not with_rehearsals):
         raise NotThere("Không tìm thấy vòng thi này.")
     return round
 
@@ -275,7 +277,10 @@ def rounds_to_close(session: Session, *, now: datetime) -> list[int]:
     return list(
         session.scalars(
             select(Round.id).where(
-                Round.opened_at.is_not(None), Round.closed_at.is_(None), Round.closes_at <= now
+                Round.opened_at.is_not(None),
+                Round.closed_at.is_(None),
+                Round.closes_at <= now,
+                Round.contest.has(is_rehearsal=False),
             )
         )
     )

@@ -4,6 +4,8 @@ The database row is the to-do list and the queue only a doorbell: a job takes no
 rows that wait, does what is undone, and may run twice or be lost without harm.
 """
 
+import subprocess
+import sys
 import threading
 import time
 from datetime import datetime
@@ -30,6 +32,7 @@ from contest import (
     publication_tasks,
     publishing,
     regrading,
+    rehearsals,
     scoring,
     tasks,
     throttles,
@@ -37,8 +40,10 @@ from contest import (
 )
 from contest.clock import db_now
 from contest.extensions import db
+from contest.launch import fresh_log, launch
 from contest.models import RoundDivision, Task
 from contest.redis_connection import QuickRedis
+from contest.settings import Settings
 
 logger = structlog.get_logger()
 
@@ -78,6 +83,21 @@ def _publish(session: Session, task: Task, now: datetime) -> bool:
     return publication_tasks.step(session, task, now, data_key=current_app.config["CONTEST"].data_key)
 
 
+def _launch_rehearsal(session: Session, task: Task, now: datetime) -> bool:
+    """Start the process that drives a rehearsal; it ends with this one at the latest."""
+    settings: Settings = current_app.config["CONTEST"]
+    rehearsal = task.subject.removeprefix("task/")
+    _rehearsing[:] = [one for one in _rehearsing if one.poll() is None]
+    _rehearsing.append(
+        launch(
+            [sys.executable, "-m", "contest.cli", "rehearse", rehearsal],
+            log=fresh_log(settings.data_dir / "log", "rehearsal"),
+        )
+    )
+    return True
+
+
+_rehearsing: list[subprocess.Popen[bytes]] = []
 # What each kind of task does in a step.
 STEPS: dict[str, tasks.Step] = {
     regrading.KIND: _regrade,
@@ -86,6 +106,7 @@ STEPS: dict[str, tasks.Step] = {
     duplicates.KIND: duplicates.look,
     import_tasks.READING: import_tasks.read_some,
     import_tasks.APPLICATION: import_tasks.apply_some,
+    rehearsals.LAUNCH: _launch_rehearsal,
 }
 
 
@@ -220,6 +241,10 @@ def sweep() -> None:
         do_tasks()
     elif idle > RINGING_IS_DUE:
         ring_for_tasks()
+    for task in rehearsals.abandoned(session, now=db_now(session)):
+        logger.warning("a rehearsal was abandoned", task=task.id)
+        rehearsals.give_up(session, task, rehearsals.STOPPED, now=db_now(session))
+        session.commit()
     winner_checks.forget_numbers(session, now=db_now(session))
     throttles.prune(session)
     session.commit()

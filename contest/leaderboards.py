@@ -75,7 +75,8 @@ def rounds_to_rank(session: Session) -> list[int]:
     )
     is_open = Round.books_closed_at.is_(None)
     is_due = Round.opened_at.is_not(None) & Round.ranked_at.is_(None)
-    return list(session.scalars(select(Round.id).where(is_due | (is_open & scored))))
+    is_real = Round.contest.has(is_rehearsal=False)
+    return list(session.scalars(select(Round.id).where(is_real, is_due | (is_open & scored))))
 
 
 def call_for_ranking(session: Session, round: Round) -> None:

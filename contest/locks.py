@@ -16,5 +16,6 @@ ITEM_CODES = 7_310_006
 DUPLICATES = 7_310_007
 STARTS = 7_310_008
 MIGRATION = 7_310_009
+REHEARSAL = 7_310_031
 # The triggers on released items name it too.
 RELEASES = 7_301_002

@@ -51,6 +51,7 @@ SITE_TABS = (
     Tab("Ngân hàng câu hỏi", "admin_bank.index"),
     Tab("Chờ phê duyệt", "admin_proposals.index"),
     Tab("Cuộc thi", "admin_contests.index"),
+    Tab("Diễn tập", "admin_rehearsals.index"),
     Tab("Công việc chạy nền", "admin_tasks.index"),
 )
 _ROUND_ENDPOINTS = {tab.endpoint for group in ROUND_TABS.values() for tab in group}

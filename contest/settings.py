@@ -54,6 +54,22 @@ class Settings:
     contact: str = "Trung tâm Phục vụ hành chính công"
 
     @property
+    def reachable_host(self) -> str:
+        """Where a listener on all addresses is reached from here."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+
+    @property
+    def address(self) -> str:
+        """The address of the own web server on this machine."""
+        host = self.reachable_host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def asked_host(self) -> str | None:
+        """The name to ask the own web server under, where it takes only certain ones."""
+        return self.trusted_hosts[0].lstrip(".") if self.trusted_hosts else None
+
+    @property
     def is_pooled(self) -> bool:
         """Whether a pooler in transaction mode stands before the database."""
         return bool(self.database_direct_url)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 from werkzeug.exceptions import HTTPException
 
-from contest import complaints, contests, jobs, winner_checks
+from contest import complaints, contests, jobs, rehearsals, winner_checks
 from contest.clock import db_now
 from contest.extensions import db
 from contest.models import Attempt, Task
@@ -25,6 +25,7 @@ MOST_OF_A_KIND = 8
 NO_PAGES = {
     "admin_dashboard.figures",
     "admin_tasks.progress",
+    "admin_rehearsals.progress",
     "admin_imports.show",
     "pictures.of_import",
     "admin_certificates.files",
@@ -56,6 +57,7 @@ def round(app):
     round = contests.find_round(session, round.id)
     winner_checks.open_checks(session, round, [person.id], actor_id=organizer.id, now=now)
     complaints.file(session, round, topic="item", text="Xem lại câu 1", account_id=person.id, now=now)
+    session.add(Task(kind=rehearsals.KIND, subject=f"round/{round.id}", title="Diễn tập"))
     session.add(Task(kind="certificates.print", subject=f"round/{round.id}", title="In giấy"))
     session.commit()
     # Open, with somebody whom it is proposed to keep out.

@@ -16,6 +16,7 @@ from contest.errors import TryAgain
 from contest.extensions import db
 from contest.limits import Limiter
 from contest.models import Attempt, Throttle
+from contest.page_cache import PageCache
 from contest.policies import POLICIES, Who
 from contest.redis_connection import QuickRedis
 from contest.rules.rates import CHANGE, MINUTE, By, Step
@@ -336,6 +337,20 @@ def test_a_leaderboard_is_free_and_a_search_in_it_is_not(app, contest, limiter):
     assert {browser.get(address).status_code for _ in range(40)} == {200}
     assert browser.get_cookie("contest_device") is None
     assert refused_after(lambda: browser.get(f"{address}?q=lang"), 30, otherwise=200)
+
+
+def test_a_page_made_for_everybody_is_nobodys_turn(app, contest, limiter, commands, monkeypatch):
+    """It is made once and kept; a name given with it would be everybody's, and replace the one they had."""
+    monkeypatch.setattr(app, "wsgi_app", PageCache(app))
+    browser, address = visit(app), f"/contests/{contest.slug}/leaderboard?q=lang"
+    browser.get("/receipts/X")
+    device = browser.get_cookie("contest_device").value
+    commands.clear()
+    answers = [browser.get(address) for _ in range(40)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert commands == []
+    assert "Set-Cookie" not in answers[0].headers
+    assert browser.get_cookie("contest_device").value == device
 
 
 def test_practice_at_a_readers_pace_is_never_refused(app, contest, limiter):

@@ -50,6 +50,8 @@ PLACES = {
     "create-staff": "contest.cli.people:create_staff",
     "round": "contest.cli.rounds:round_group",
     "results": "contest.cli.results:results_group",
+    "simulate": "contest.cli.simulate:simulate",
+    "rehearse": "contest.cli.rehearse:rehearse",
     "bank": "contest.cli.bank:bank_group",
     "units": "contest.cli.units:units_group",
 }

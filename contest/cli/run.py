@@ -133,7 +133,7 @@ class _Platform:
             self._look_after()
 
     def _welcome(self) -> None:
-        _say(f"\nThe platform runs at {_address(self.settings)}\n")
+        _say(f"\nThe platform runs at {self.settings.address}\n")
         sign_ins = self.settings.data_dir / SIGN_INS_FILE
         if sign_ins.exists():
             _say(sign_ins.read_text())
@@ -213,8 +213,8 @@ def _contest(*command: str) -> list[str]:
 
 
 def _answers(settings: Settings) -> bool:
-    headers = {"Host": settings.trusted_hosts[0].lstrip(".")} if settings.trusted_hosts else {}
-    connection = http.client.HTTPConnection(_reachable_host(settings), settings.port, timeout=2)
+    headers = {"Host": settings.asked_host} if settings.asked_host else {}
+    connection = http.client.HTTPConnection(settings.reachable_host, settings.port, timeout=2)
     try:
         connection.request("GET", "/healthz", headers=headers)
         return connection.getresponse().status == http.HTTPStatus.OK
@@ -222,16 +222,6 @@ def _answers(settings: Settings) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _reachable_host(settings: Settings) -> str:
-    """Return where a listener on all addresses is reached from here."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
-
-
-def _address(settings: Settings) -> str:
-    host = _reachable_host(settings)
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
 def _say(text: str) -> None:

@@ -23,6 +23,7 @@ class Account(Base):
         UniqueConstraint("draw_id"),
         CheckConstraint("length(draw_id) = 22", name="draw_id_length"),
         CheckConstraint("name <> ''", name="has_name"),
+        Index("ix_accounts_crowd", "crowd", postgresql_where=text("crowd IS NOT NULL")),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -36,6 +37,8 @@ class Account(Base):
     password_hash: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.statement_timestamp())
     locked_at: Mapped[datetime | None]
+    # Of a virtual person: the crowd that it came with and goes with.
+    crowd: Mapped[str | None]
 
     roles: Mapped[list["RoleGrant"]] = relationship(
         back_populates="account",

@@ -14,7 +14,11 @@ class AuditEvent(Base):
     """Who did what to which thing, with before, after and why; chained to the event before it."""
 
     __tablename__ = "audit_events"
-    __table_args__ = (UniqueConstraint("previous_hash"), Index("ix_audit_events_subject", "subject"))
+    __table_args__ = (
+        UniqueConstraint("previous_hash"),
+        Index("ix_audit_events_subject", "subject"),
+        Index("ix_audit_events_actor_id", "actor_id"),
+    )
 
     # Without gaps, from 1: the place in the chain.
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)

@@ -40,6 +40,12 @@ class BankItem(Base):
         ),
         # Read by the pages of the practice.
         Index("ix_bank_items_released_at", "released_at", postgresql_where=text("released_at IS NOT NULL")),
+        # Lets accounts of virtual people go without a look at every row.
+        Index(
+            "ix_bank_items_released_by_id",
+            "released_by_id",
+            postgresql_where=text("released_by_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -84,6 +90,11 @@ class ItemVersion(Base):
         Index("ix_item_versions_topic_level", "topic", "level"),
         Index("ix_item_versions_fingerprint", "fingerprint"),
         Index("ix_item_versions_picture_sha256", "picture_sha256"),
+        # These let accounts of virtual people go without a look at every row.
+        Index("ix_item_versions_author_id", "author_id"),
+        Index("ix_item_versions_reviewed_by_id", "reviewed_by_id"),
+        Index("ix_item_versions_approved_by_id", "approved_by_id"),
+        Index("ix_item_versions_retired_by_id", "retired_by_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

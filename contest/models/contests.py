@@ -22,6 +22,7 @@ class Contest(Base):
             "headcounts_sha256 IS NULL OR headcounts_locked_at IS NOT NULL",
             name="headcounts_locked_with_digest",
         ),
+        CheckConstraint("NOT is_rehearsal OR announced_at IS NULL", name="rehearsals_are_not_announced"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -29,6 +30,8 @@ class Contest(Base):
     title: Mapped[str]
     summary: Mapped[str]
     minimum_age: Mapped[int]
+    # Made for virtual people: never public, never ranked, and taken away afterwards.
+    is_rehearsal: Mapped[bool] = mapped_column(server_default="false")
     # From here on the public sees it, and its rules.
     announced_at: Mapped[datetime | None]
     headcounts_locked_at: Mapped[datetime | None]

@@ -22,6 +22,7 @@ class Standing(Base):
         UniqueConstraint("attempt_id"),
         Index("ix_standings_round_id_division_id_position", "round_id", "division_id", "position"),
         Index("ix_standings_round_id_unit_id", "round_id", "unit_id"),
+        Index("ix_standings_account_id", "account_id"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
@@ -87,6 +88,7 @@ class ContestStanding(Base):
     __table_args__ = (
         UniqueConstraint("contest_id", "account_id"),
         UniqueConstraint("contest_id", "division_id", "position"),
+        Index("ix_contest_standings_account_id", "account_id"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)

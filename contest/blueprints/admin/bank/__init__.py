@@ -205,7 +205,7 @@ def show(code: str) -> ResponseReturnValue:
         select(Round, Division, Pool.item_versions[code].as_integer())
         .join(Round, Round.id == Pool.round_id)
         .join(Division, Division.id == Pool.division_id)
-        .where(Pool.item_versions.has_key(code))
+        .where(Pool.item_versions.has_key(code), Round.contest.has(is_rehearsal=False))
         .order_by(Pool.id)
     )
     numbers = {one.id: one.number for one in versions}

@@ -48,7 +48,10 @@ USUAL = ContestSettings(
 def index() -> ResponseReturnValue:
     """List the contests, the newest first."""
     rows = db.session.scalars(
-        select(Contest).order_by(Contest.id.desc()).options(selectinload(Contest.rounds))
+        select(Contest)
+        .where(~Contest.is_rehearsal)
+        .order_by(Contest.id.desc())
+        .options(selectinload(Contest.rounds))
     ).all()
     return render_template("admin/contests/index.html", contests=rows, contest=None, round=None)
 
