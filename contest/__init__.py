@@ -25,6 +25,7 @@ SESSION_TIMEOUTS = {
 def create_app(settings: "Settings | None" = None) -> "Flask":
     """Return the application for the given settings, or those of the environment."""
     # Imported here, so that the supervisor, which imports this package too, stays small and quick.
+    from werkzeug.local import LocalProxy
     from werkzeug.middleware.proxy_fix import ProxyFix
 
     from contest import (
@@ -41,7 +42,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     from contest import models as _  # noqa: F401  (the mappers)
     from contest.application import Application
     from contest.blueprints import BLUEPRINTS
-    from contest.extensions import REPLICA, db, migrate
+    from contest.extensions import REPLICA, db
     from contest.redis_connection import QuickRedis
     from contest.settings import Settings
 
@@ -64,7 +65,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     app.json.sort_keys = False  # type: ignore[attr-defined]
     db.init_app(app)
     hot_connections.init_app(app)
-    migrate.init_app(app, db, directory=str(MIGRATIONS))
+    app.extensions["migrate"] = LocalProxy(lambda: _migrations(app))
     logs.init_app(app)
     responses.init_app(app)
     signing_in.init_app(app)
@@ -80,6 +81,16 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
         hops = settings.proxy_count
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     return app
+
+
+def _migrations(app: "Flask") -> Any:
+    """Return what Flask-Migrate's commands ask for; it is large, and what serves people needs none of it."""
+    from flask_migrate import Migrate
+
+    from contest.extensions import db
+
+    Migrate(app, db, directory=str(MIGRATIONS))  # takes the proxy's place
+    return app.extensions["migrate"]
 
 
 def _engine_options(settings: "Settings") -> dict[str, Any]:
@@ -113,5 +124,6 @@ def _replica_options(settings: "Settings") -> dict[str, Any]:
         "pool_size": max(1, settings.web_threads // 4),
         "max_overflow": 0,
         "pool_timeout": 0.2,
+        "pool_pre_ping": False,  # what fails there is asked of the primary anyway
         "connect_args": {"options": _timeouts(), "connect_timeout": 2},
     }

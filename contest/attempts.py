@@ -10,15 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from typing import Any, cast
+from typing import Any
 
 import msgspec
-import psycopg
-from psycopg.rows import namedtuple_row
-from sqlalchemy import Connection
 
 from contest import locks, pools
 from contest.contests import SEED_PURPOSE
+from contest.driver import AnyConnection, one_row
 from contest.errors import Conflict, NotThere
 from contest.formatting import vn_datetime, vn_duration
 from contest.models import Attempt
@@ -31,23 +29,8 @@ FURTHEST_SEQ = 10_000
 SAVES_APART = timedelta(milliseconds=250)
 
 
-# Held shared by every start until it is committed: whoever holds it alone misses none.
-
-
 class NotSignedIn(Exception):
     """The session is none, or no longer alive."""
-
-
-# The web's is the driver's own; a session's may be given too, and keeps its transaction.
-AnyConnection = psycopg.Connection[Any] | Connection
-
-
-def _one(connection: AnyConnection, statement: str, parameters: Mapping[str, Any]) -> Any:
-    """Return the statement's only row, its columns by name, or None."""
-    if isinstance(connection, Connection):
-        connection = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
-    with connection.cursor(row_factory=namedtuple_row) as cursor:
-        return cursor.execute(statement, parameters).fetchone()
 
 
 # --- start ---------------------------------------------------------------------------------------
@@ -102,8 +85,8 @@ _INSERT = """
 WITH new AS (
     INSERT INTO attempts (public_id, receipt_code, account_id, round_id, division_id, unit_id, number,
                           pool_id, paper, paper_shape, started_at, closes_at, deadline_at, grace_ms, extra_ms)
-    SELECT %(public_id)s, %(receipt_code)s, %(person)s, r.id, %(division_id)s, %(unit_id)s, %(number)s, %(pool_id)s,
-           CAST(%(paper)s AS jsonb), %(shape)s, r.now, c.closes_at,
+    SELECT %(public_id)s, %(receipt_code)s, %(person)s, r.id, %(division_id)s, %(unit_id)s, %(number)s,
+           %(pool_id)s, CAST(%(paper)s AS jsonb), %(shape)s, r.now, c.closes_at,
            least(r.now + r.duration_ms * interval '1 millisecond', c.closes_at)
            + %(extra_ms)s * interval '1 millisecond', r.grace_ms, %(extra_ms)s
     FROM (SELECT *, statement_timestamp() - make_interval(secs => %(waited)s) AS now
@@ -133,26 +116,26 @@ def start(
     Leads to the open attempt if there is one; one that is overdue is closed first (a fourth
     statement). Raises NotSignedIn, NotThere, or Conflict with the reason.
     """
-    person = _one(connection, _LOCK_PERSON, {"token": token_hash, "starts": locks.STARTS})
+    person = one_row(connection, _LOCK_PERSON, {"token": token_hash, "starts": locks.STARTS})
     if person is None:
         raise NotSignedIn
-    facts = _one(connection, _FACTS_FOR_START, {"person": person.id, "round": round_id, "waited": waited})
+    facts = one_row(connection, _FACTS_FOR_START, {"person": person.id, "round": round_id, "waited": waited})
     if facts is None:
         raise NotThere("Không tìm thấy vòng thi này.")
     if facts.open_id is not None:
         if facts.now < facts.open_until:
             return str(facts.open_id)
-        _one(connection, _CLOSE_ONE_OVERDUE, {"id": facts.open_id})
+        one_row(connection, _CLOSE_ONE_OVERDUE, {"id": facts.open_id})
     _refuse_start(facts)
     number = facts.numbers + 1
     pool = pools.kept(facts.pool_id, facts.pool_sha256)
     if pool is None:
-        row = _one(connection, _POOL, {"id": facts.pool_id})
+        row = one_row(connection, _POOL, {"id": facts.pool_id})
         pool = pools.keep(facts.pool_id, facts.pool_sha256, row.file, row.item_versions)
     secret = unseal(data_key, facts.seed_sealed, SEED_PURPOSE)
     seed = paper_seed(round_seed(secret, facts.seed_text), person.draw_id, number)
     paper = draw_from(pool.candidates(facts.specification), seed, facts.had)
-    new = _one(
+    new = one_row(
         connection,
         _INSERT,
         {
@@ -214,8 +197,8 @@ AND (a.save_editor = %(editor)s OR a.save_seq = %(base)s)
 """
 _SAVE = f"""
 UPDATE attempts a
-SET responses = CAST(%(responses)s AS jsonb), prediction = CAST(%(prediction)s AS integer), save_seq = %(seq)s,
-    save_editor = %(editor)s,
+SET responses = CAST(%(responses)s AS jsonb), prediction = CAST(%(prediction)s AS integer),
+    save_seq = %(seq)s, save_editor = %(editor)s,
     saved_at = greatest(a.saved_at, statement_timestamp() - make_interval(secs => %(waited)s))
 FROM sessions s
 WHERE a.public_id = %(id)s AND s.token_hash = %(token)s AND s.account_id = a.account_id
@@ -294,7 +277,7 @@ def save(
 
     The caller commits (or is in autocommit) before it acknowledges. Raises NotSignedIn or NotThere.
     """
-    row = _one(connection, _SAVE, _parameters(token_hash, public_id, sheet, waited))
+    row = one_row(connection, _SAVE, _parameters(token_hash, public_id, sheet, waited))
     if row is not None:
         stored = Stored(sheet.seq, sheet.editor, row.saved_at, sheet.responses, sheet.prediction)
         return Saved(Outcome.STORED, stored, True, _remaining_ms(row))
@@ -317,7 +300,7 @@ def _parameters(token_hash: bytes, public_id: str, sheet: Sheet, waited: float) 
 
 
 def _why_not(connection: AnyConnection, token_hash: bytes, public_id: str, waited: float) -> Any:
-    facts = _one(connection, _WHY_NOT, {"token": token_hash, "id": public_id, "waited": waited})
+    facts = one_row(connection, _WHY_NOT, {"token": token_hash, "id": public_id, "waited": waited})
     if facts is None:
         raise NotSignedIn
     if facts.public_id is None:
@@ -421,7 +404,7 @@ def submit(
     else:
         statement = _SUBMIT_IN_GRACE if is_unreadable else _SUBMIT_WITHOUT_SHEET
         parameters = {"token": token_hash, "id": public_id, "waited": waited}
-    if _one(connection, statement, parameters) is not None:
+    if one_row(connection, statement, parameters) is not None:
         return None
     facts = _why_not(connection, token_hash, public_id, waited)
     if sheet is not None:

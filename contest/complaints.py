@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 
-import holidays
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session, joinedload
 
@@ -31,6 +30,8 @@ MOST_DAYS_MORE = 10
 def window_end(published_at: datetime, days: int) -> datetime:
     """Return when a window of so many working days ends: at midnight, in Vietnam, holidays respected."""
     begins = published_at.astimezone(LOCAL_ZONE).date()
+    import holidays  # here: it is large, and seldom needed
+
     calendar = holidays.country_holidays("VN", years=(begins.year, begins.year + 1))
     day: date = last_day(begins, days, calendar)
     return datetime.combine(day + timedelta(days=1), time(), LOCAL_ZONE)

@@ -5,6 +5,7 @@ class ContestError(Exception):
     """A refusal that the person understands; one handler makes the page."""
 
     status = 400
+    title = "Không thực hiện được"
     # After how many seconds the same may be asked again; None: the same will not do.
     retry_after: int | None = None
 
@@ -45,6 +46,7 @@ class TooSoon(ContestError):
     """The same was done a moment ago."""
 
     status = 429
+    title = "Bạn vui lòng chờ một chút"
 
     def __init__(self, sentence: str, retry_after: int = 1) -> None:
         super().__init__(sentence)

@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 from flask import g
 from flask_login import LoginManager
-from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
 from sqlalchemy import Date, DateTime, LargeBinary, MetaData, Text
@@ -52,5 +51,4 @@ class RoutedSession(Session):
 
 
 db = SQLAlchemy(model_class=Base, disable_autonaming=True, session_options={"class_": RoutedSession})
-migrate = Migrate()
 login_manager = LoginManager()

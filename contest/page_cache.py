@@ -22,7 +22,7 @@ from contest import contests
 from contest.extensions import db
 from contest.policies import POLICIES
 from contest.responses import COMPRESSION_LEVEL, SMALLEST_COMPRESSED
-from contest.signing_in import session_cookie_name
+from contest.signing_in import IS_SHARED, session_cookie_name
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -35,8 +35,8 @@ STALE_SECONDS = 5.0
 LONGEST_WAIT = 5.0
 LONGEST_QUERY = 300
 MOST_BYTES = 8_000_000
-# Set in the environment of a request that makes a page, and for how many seconds it will be right.
-IS_SHARED, GOOD_FOR = "contest.is_shared", "contest.good_for"
+# Set in the environment of a request that makes a page: for how many seconds it will be right.
+GOOD_FOR = "contest.good_for"
 
 
 class Place(NamedTuple):

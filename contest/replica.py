@@ -77,7 +77,8 @@ class Replica:
 
     def _begin(self) -> None:
         engine = db.engines[REPLICA]
-        event.listen(engine, "checkout", lambda connection, *_: self._at_work.add(connection))
+        for beginning in ("connect", "checkout"):
+            event.listen(engine, beginning, lambda connection, *_: self._at_work.add(connection))
         event.listen(engine, "checkin", lambda connection, *_: self._at_work.discard(connection))
         self._thread = threading.Thread(target=self._look, name="replica", daemon=True)
         self._thread.start()

@@ -115,7 +115,7 @@ def _page(status: int, title: str, message: str, incident: str = "") -> Response
 
 def _refusal(error: ContestError) -> ResponseReturnValue:
     db.session.rollback()
-    response = current_app.make_response(_page(error.status, "Không thực hiện được", error.sentence))
+    response = current_app.make_response(_page(error.status, error.title, error.sentence))
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     return response

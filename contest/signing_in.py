@@ -31,6 +31,8 @@ VISITOR_COOKIE = "visitor"
 SESSION_COOKIE = "sid"
 DEVICE_COOKIE = "device"
 DEVICE_SECONDS = 365 * 24 * 3600
+# Set in the environment of a request that makes a page for everybody: it is nobody's, and has no cookies.
+IS_SHARED = "contest.is_shared"
 # The field in which somebody who signs in says who they are.
 LOGIN_FIELD = "login"
 
@@ -101,13 +103,14 @@ def is_password_of(account: Account | None, password: str) -> bool:
 
     Nor is one that a rush leaves unread, which raises TryAgain.
     """
+    failures = g.get("failures", ())
     try:
         is_right = verify_password(account.password_hash if account else None, password)
     except TryAgain:
-        limits.give_back(g.failures)
+        limits.give_back(failures)
         raise
     if is_right:
-        throttles.give_back(db.session(), g.failures)
+        throttles.give_back(db.session(), failures)
     return is_right
 
 
@@ -177,6 +180,8 @@ def _take_turn() -> None:
     if rate is None or (rate.only_unsafe and request.method in SAFE_METHODS):
         return
     if rate.with_argument and not request.args.get(rate.with_argument):
+        return
+    if request.environ.get(IS_SHARED):
         return
     asked = list(_turns_of(rate))
     verdict = limits.allow(rate, asked)

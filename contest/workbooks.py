@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from io import BytesIO
-from typing import Any
-
-from xlsxwriter import Workbook
-from xlsxwriter.worksheet import Worksheet
+from typing import TYPE_CHECKING, Any
 
 from contest.formatting import vn_datetime
 from contest.models import Publication
@@ -17,6 +14,9 @@ from contest.models.units import GROUPS
 from contest.rules.explaining import CRITERIA_IN_WORDS
 from contest.rules.naming import told_apart
 from contest.rules.scoring import POINT
+
+if TYPE_CHECKING:
+    from xlsxwriter.worksheet import Worksheet
 
 MS_A_DAY = 86_400_000
 A4 = 9
@@ -53,6 +53,8 @@ def publication_workbook(publication: Publication) -> bytes:
     """Return the XLSX of a published version; the same version always gives the same bytes."""
     content = publication.content
     file = BytesIO()
+    from xlsxwriter import Workbook  # here: most processes write no workbook
+
     workbook = Workbook(file, OPTIONS)
     workbook.set_properties({"title": _title(publication), "created": publication.published_at})
     formats = {name: workbook.add_format(look) for name, look in FORMATS.items()}
@@ -109,7 +111,7 @@ def _share(fraction: str | None) -> float | None:
 
 
 def _write_table(
-    sheet: Worksheet,
+    sheet: "Worksheet",
     publication: Publication,
     columns: Sequence[Column],
     rows: Sequence[Mapping[str, Any]],
@@ -126,7 +128,7 @@ def _write_table(
     _print_on_a4(sheet)
 
 
-def _write_title(sheet: Worksheet, publication: Publication, formats: Mapping[str, Any]) -> None:
+def _write_title(sheet: "Worksheet", publication: Publication, formats: Mapping[str, Any]) -> None:
     sheet.write_string(0, 0, _title(publication), formats["title"])
     kind = KINDS[publication.kind]
     sheet.write_string(
@@ -141,7 +143,7 @@ def _write_title(sheet: Worksheet, publication: Publication, formats: Mapping[st
 
 
 def _write_rows(
-    sheet: Worksheet,
+    sheet: "Worksheet",
     top: int,
     columns: Sequence[Column],
     rows: Sequence[Mapping[str, Any]],
@@ -154,7 +156,7 @@ def _write_rows(
             _write_cell(sheet, top + line, place, column.value({**row, "line": line}), formats[column.format])
 
 
-def _write_summary(sheet: Worksheet, publication: Publication, formats: Mapping[str, Any]) -> None:
+def _write_summary(sheet: "Worksheet", publication: Publication, formats: Mapping[str, Any]) -> None:
     """Write three tables one under the other: figures by division, by group of units, by prize."""
     content = publication.content
     names = {division["code"]: division["name"] for division in content["divisions"]}
@@ -250,7 +252,7 @@ def _by_prize(winners: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _write_cell(sheet: Worksheet, row: int, place: int, value: str | float | None, format: Any) -> None:
+def _write_cell(sheet: "Worksheet", row: int, place: int, value: str | float | None, format: Any) -> None:
     if value is None:
         sheet.write_blank(row, place, None, format)
     elif isinstance(value, str):
@@ -259,14 +261,14 @@ def _write_cell(sheet: Worksheet, row: int, place: int, value: str | float | Non
         sheet.write_number(row, place, value, format)
 
 
-def _print_on_a4(sheet: Worksheet) -> None:
+def _print_on_a4(sheet: "Worksheet") -> None:
     sheet.set_landscape()
     sheet.set_paper(A4)
     sheet.fit_to_pages(1, 0)
     sheet.set_footer("&L&A&RTrang &P/&N")
 
 
-def _write_facts(sheet: Worksheet, publication: Publication, formats: Mapping[str, Any]) -> None:
+def _write_facts(sheet: "Worksheet", publication: Publication, formats: Mapping[str, Any]) -> None:
     sheet.set_column(0, 0, 34)
     sheet.set_column(1, 1, 90)
     sheet.write_string(0, 0, _title(publication), formats["title"])

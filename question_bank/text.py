@@ -3,9 +3,6 @@
 import re
 import unicodedata
 
-import bleach
-import nh3
-
 ALLOWED_TAGS = frozenset({"b", "br", "em", "i", "li", "ol", "p", "strong", "sub", "sup", "u", "ul"})
 LONGEST_HTML = 20_000
 MOST_PASSES = 5
@@ -63,6 +60,9 @@ def clean_html(html: str) -> str:
 def _cleaned_once(html: str) -> str:
     # Composed first: afterwards, an accent on a bracket could undo a tag.
     html = unicodedata.normalize("NFC", html.translate(_PLAIN))
+    import bleach  # here: a process that serves pages cleans nothing
+    import nh3
+
     html = bleach.clean(html, tags=ALLOWED_TAGS, attributes={}, protocols=(), strip=True, strip_comments=True)
     return nh3.clean(html, tags=set(ALLOWED_TAGS), attributes={}, url_schemes=set())
 

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
+from flask import Flask
 
 from contest.backups import programs
 from contest.embedded.runtime import Runtime, give
 from contest.embedded.server import Postgres, database_url
+from contest.extensions import db
 from contest.launch import User, kill_group, launch
 
 PGBOUNCER = shutil.which("pgbouncer", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
@@ -100,6 +102,15 @@ class Cluster(Postgres):
 
     def command(self) -> Sequence[str | Path]:
         return [*super().command(), *(f"--{name}={value}" for name, value in self.settings.items())]
+
+
+def disconnect(app: Flask) -> None:
+    """Close every connection of an application in whose context we are."""
+    db.session.remove()
+    for engine in db.engines.values():
+        engine.dispose()
+    if hot := app.extensions.get("hot_connections"):
+        hot.close()
 
 
 class Pooler:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import func, select, update
 
 from contest.extensions import db
 from contest.models import Attempt, Session
+from contest.policies import POLICIES
 from tests import builders
 
 
@@ -376,6 +378,13 @@ def at_once(live_app, count, work):
     return results
 
 
+@pytest.fixture
+def unhurried(monkeypatch):
+    """The races themselves are tried, so nobody is told to wait before them."""
+    monkeypatch.setitem(POLICIES, "attempts.start", replace(POLICIES["attempts.start"], rate=None))
+
+
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("allowed", [1, 3])
 def test_fifty_starts_at_once_give_one_open_attempt(live_app, person, round, allowed):
     builders.change_locked(round, attempts_allowed=allowed)
@@ -398,6 +407,7 @@ def test_fifty_starts_at_once_give_one_open_attempt(live_app, person, round, all
     assert db.session.scalar(select(func.count()).select_from(Attempt)) == 1
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_starts_and_submissions_at_once_never_exceed_the_attempts_allowed(live_app, person, round):
     builders.change_locked(round, attempts_allowed=3)
     tokens, round_id = [builders.token_of(person) for _ in range(4)], round.id

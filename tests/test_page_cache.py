@@ -1,4 +1,4 @@
-"""Pages for everybody without a session are made once a second and sent as bytes; nobody's data is in them."""
+"""Pages for everybody without a session are made once a second and sent as bytes, with nobody's data."""
 
 import gzip
 import threading
@@ -71,7 +71,7 @@ def test_a_page_goes_out_compressed_to_who_takes_it(browser, made):
 
     assert gzip.decompress(small.data) == plain.data == refused.data
     assert (small.headers["Content-Encoding"], small.content_length) == ("gzip", len(small.data))
-    assert "Accept-Encoding" in small.headers["Vary"] and "Cookie" in small.headers["Vary"]
+    assert small.headers["Vary"] == "Accept-Encoding, Cookie"
     assert len({small.headers["ETag"], plain.headers["ETag"]}) == 2
     assert len(made) == 1
 
@@ -105,7 +105,8 @@ def test_who_is_signed_in_never_gets_the_shared_page(live_app, browser, made, ro
 
     own = signed_in.get("/")
 
-    assert "Vào thi" in own.text and own.data != anonymous.data
+    assert "Vào thi" in own.text
+    assert own.data != anonymous.data
     assert own.headers["Cache-Control"] == "no-store"
     assert browser.get("/").data == anonymous.data
 
@@ -145,7 +146,6 @@ def test_an_opening_is_shown_in_time(live_app, browser, made, round):
     builders.change_locked(round, opens_at=opens_at)
     assert 0 < seconds_to_next_moment(db.session()) <= 1
     db.session.commit()
-    assert "Mở" in browser.get("/").text or len(made) == 1
     before = browser.get("/").data
     time.sleep(1.1)
 
@@ -232,6 +232,6 @@ def test_every_shared_route_gives_a_page_that_can_be_kept(live_app, browser, mad
     for endpoint in shared:
         assert POLICIES[endpoint].who is Who.EVERYBODY, endpoint
         (rule,) = live_app.url_map.iter_rules(endpoint)
-        page = browser.get(adapter.build(endpoint, {name: "thi" for name in rule.arguments}))
+        page = browser.get(adapter.build(endpoint, dict.fromkeys(rule.arguments, "thi")))
         assert (page.status_code, "ETag" in page.headers) == (200, True), endpoint
         assert "csrf_token" not in page.text, endpoint

@@ -19,7 +19,7 @@ from contest.extensions import db
 from contest.models import Attempt, Round, Standing
 from contest.rules.scoring import POINT
 from tests import builders
-from tests.clusters import PGBOUNCER, Cluster, Pooler
+from tests.clusters import PGBOUNCER, Cluster, Pooler, disconnect
 from tests.test_registration import fields
 
 CONTEST = Path(__file__).parent.parent / "contest"
@@ -77,8 +77,7 @@ def pooled_app(migrated, environment) -> Iterator[Flask]:
     app.testing = True
     with app.app_context():
         yield app
-        db.session.remove()
-        db.engine.dispose()
+        disconnect(app)
 
 
 @needs_pgbouncer

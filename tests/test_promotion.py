@@ -9,10 +9,9 @@ import pytest
 from flask import Flask
 
 from contest import create_app, jobs
-from contest.extensions import db
 from contest.settings import Settings
 from tests import builders
-from tests.clusters import Cluster
+from tests.clusters import Cluster, disconnect
 from tests.savers import Savers
 
 PEOPLE = 10
@@ -53,8 +52,7 @@ def app(pair, settings) -> Iterator[Flask]:
     with app.app_context():
         flask_migrate.upgrade()
         yield app
-        db.session.remove()
-        db.engine.dispose()
+        disconnect(app)
 
 
 def until(fact, seconds=30):

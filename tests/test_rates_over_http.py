@@ -1,5 +1,6 @@
 """The rates as people and attackers meet them: who waits, who never does, and what it costs."""
 
+import threading
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -10,14 +11,16 @@ from redis.connection import AbstractConnection
 from sqlalchemy import select
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from contest import create_app, jobs, signing_in
+from contest import create_app, devices, jobs, signing_in
 from contest.errors import TryAgain
 from contest.extensions import db
 from contest.limits import Limiter
 from contest.models import Attempt, Throttle
+from contest.page_cache import PageCache
 from contest.policies import POLICIES, Who
 from contest.redis_connection import QuickRedis
 from contest.rules.rates import CHANGE, MINUTE, By, Step
+from contest.security import csrf_token, new_token
 from tests import builders
 from tests.own_valkey import OwnValkey
 from tests.visiting import visit
@@ -72,8 +75,9 @@ def commands(monkeypatch):
 
 
 def stranger(app):
+    """A browser that looked at a form, and that nobody is known on."""
     browser = visit(app)
-    browser.get("/login")
+    browser.set_cookie("contest_visitor", new_token())
     return browser
 
 
@@ -217,6 +221,38 @@ def test_a_rush_that_leaves_a_password_unread_is_no_failure(app, person, monkeyp
 
 
 @pytest.mark.usefixtures("either")
+def test_guesses_at_the_same_moment_are_counted_one_by_one(live_app, monkeypatch):
+    """Each is charged before its password is looked at, so none slips in while others are hashed."""
+    verified, crowd = [], threading.Barrier(12)
+
+    def slow(*_):
+        verified.append(1)
+        time.sleep(0.3)
+        return False
+
+    monkeypatch.setattr("contest.signing_in.verify_password", slow)
+    builders.make_contest()
+    device, visitor = devices.new_device(), new_token()
+    cookie = devices.written(live_app.config["CONTEST"].secret_key, device)
+    token = csrf_token(live_app.config["CONTEST"].secret_key, visitor)
+    codes = []
+
+    def attack():
+        browser = live_app.test_client()
+        browser.set_cookie("contest_visitor", visitor)
+        browser.set_cookie("contest_device", cookie)
+        crowd.wait()
+        data = {"csrf_token": token, "login": PHONE, "password": "x"}
+        codes.append(browser.post("/login", data=data).status_code)
+
+    threads = [threading.Thread(target=attack) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (sorted(codes), len(verified)) == ([422] * 5 + [429] * 7, 5)
+
+
 def test_a_device_tries_twenty_names_and_then_waits(app, person, monkeypatch):
     quick_guesses(monkeypatch)
     browser = stranger(app)
@@ -301,6 +337,20 @@ def test_a_leaderboard_is_free_and_a_search_in_it_is_not(app, contest, limiter):
     assert {browser.get(address).status_code for _ in range(40)} == {200}
     assert browser.get_cookie("contest_device") is None
     assert refused_after(lambda: browser.get(f"{address}?q=lang"), 30, otherwise=200)
+
+
+def test_a_page_made_for_everybody_is_nobodys_turn(app, contest, limiter, commands, monkeypatch):
+    """It is made once and kept; a name given with it would be everybody's, and replace the one they had."""
+    monkeypatch.setattr(app, "wsgi_app", PageCache(app))
+    browser, address = visit(app), f"/contests/{contest.slug}/leaderboard?q=lang"
+    browser.get("/receipts/X")
+    device = browser.get_cookie("contest_device").value
+    commands.clear()
+    answers = [browser.get(address) for _ in range(40)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert commands == []
+    assert "Set-Cookie" not in answers[0].headers
+    assert browser.get_cookie("contest_device").value == device
 
 
 def test_practice_at_a_readers_pace_is_never_refused(app, contest, limiter):
@@ -449,6 +499,19 @@ def test_another_account_exports_meanwhile(app, contest):
         answer = one.get(EXPORT)
     assert answer.status_code == 429
     assert other.get(EXPORT).status_code == 200
+
+
+@pytest.mark.usefixtures("either")
+def test_a_change_is_made_and_kept_whether_redis_is_there_or_not(app, contest):
+    round = builders.make_round(contest, opens_in=timedelta(hours=1))
+    builders.make_items()
+    builders.lock_headcounts(contest)
+    organizer = builders.sign_in(visit(app), builders.make_staff())
+    data = {"csrf_token": builders.csrf(organizer)}
+    codes = [organizer.post(f"/admin/rounds/{round.id}/opening", data=data).status_code for _ in range(2)]
+    assert codes == [303, 409]
+    db.session.refresh(round)
+    assert round.opened_at is not None
 
 
 def test_whoever_may_not_is_refused_as_before_and_costs_nothing(app, person, limiter):

@@ -16,7 +16,7 @@ from contest.models import Contest
 from contest.policies import POLICIES, Who
 from contest.settings import Settings
 from tests import builders
-from tests.clusters import Cluster
+from tests.clusters import Cluster, disconnect
 
 BOARD = "/contests/hoi-thi/leaderboard/individuals"
 
@@ -62,8 +62,7 @@ def replicated(pair, settings):
     yield app
     app.extensions["replica"].stop()
     with app.app_context():
-        for engine in db.engines.values():
-            engine.dispose()
+        disconnect(app)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,7 +23,6 @@ from contest.models import Attempt, AuditEvent, Round, Standing
 from tests import builders
 
 ROOT = Path(__file__).parent.parent
-HOSTS = ("a", "b")
 PEOPLE = 30
 
 
@@ -35,11 +34,11 @@ def own_redis(tmp_path) -> Iterator[EmbeddedServers]:
 
 
 @pytest.fixture
-def hosts(live_app, own_redis, tmp_path) -> Iterator[list[subprocess.Popen]]:
-    """Two hosts with a worker and a sweeper each, on one database and one Redis."""
-    settings = live_app.config["CONTEST"]
-    processes = []
-    for host in HOSTS:
+def start(live_app, own_redis, tmp_path) -> Iterator[Callable[[str, str], subprocess.Popen[bytes]]]:
+    """Start a process of a host; all are on one database and one Redis."""
+    settings, processes = live_app.config["CONTEST"], []
+
+    def start(host: str, command: str) -> subprocess.Popen[bytes]:
         environment = {
             "CONTEST_ENV": "test",
             "CONTEST_DATABASE_URL": settings.database_url,
@@ -48,19 +47,18 @@ def hosts(live_app, own_redis, tmp_path) -> Iterator[list[subprocess.Popen]]:
             "CONTEST_DATA_KEY": settings.data_key,
             "CONTEST_DATA_DIR": str(tmp_path / host),
         }
-        for command in ("worker", "sweep"):
-            log = (tmp_path / f"{host}-{command}.log").open("w")
-            processes.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", "contest.cli", command],
-                    cwd=ROOT,
-                    env=os.environ | environment,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                )
+        with (tmp_path / f"{host}-{command}.log").open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "contest.cli", command],
+                cwd=ROOT,
+                env=os.environ | environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
-            log.close()
-    yield processes
+        processes.append(process)
+        return process
+
+    yield start
     for process in processes:
         process.terminate()
     for process in processes:
@@ -84,7 +82,9 @@ def waiting():
     return db.session.scalar(select(func.count()).where(Attempt.scored_at.is_(None)))
 
 
-def test_they_share_the_work_and_do_each_thing_once(live_app, hosts, own_redis, tmp_path):
+def test_they_share_the_work_and_do_each_thing_once(own_redis, start):
+    _, sweeper = start("a", "worker"), start("a", "sweep")
+    lost_host = start("b", "worker"), start("b", "sweep")
     contest = builders.make_contest("hoi-thi")
     round = builders.open_now(builders.make_round(contest))
     people = [builders.make_person(contest) for _ in range(PEOPLE)]
@@ -100,7 +100,7 @@ def test_they_share_the_work_and_do_each_thing_once(live_app, hosts, own_redis, 
     for file in valkey.data.rglob("*"):
         if file.is_file():
             file.unlink()
-    for process in hosts[2:]:
+    for process in lost_host:
         process.send_signal(signal.SIGKILL)
         process.wait()
     for person in people[half:]:
@@ -117,10 +117,11 @@ def test_they_share_the_work_and_do_each_thing_once(live_app, hosts, own_redis, 
     closings = select(func.count()).where(AuditEvent.action == "round.close")
     assert db.session.scalar(closings) == 1
     # A worker whose Redis goes away may end; systemd, or `contest run`, starts it again.
-    assert hosts[1].poll() is None
+    assert sweeper.poll() is None
 
 
-def test_two_sweepers_at_one_deadline_close_each_attempt_once(live_app, hosts):
+def test_two_sweepers_at_one_deadline_close_each_attempt_once(start):
+    sweepers = start("a", "sweep"), start("b", "sweep")
     contest = builders.make_contest("hoi-thi")
     round = builders.open_now(builders.make_round(contest, duration=timedelta(minutes=1)))
     for _ in range(PEOPLE):
@@ -134,9 +135,9 @@ def test_two_sweepers_at_one_deadline_close_each_attempt_once(live_app, hosts):
     builders.change_locked(db.session.get_one(Round, round.id), closes_at=db_now(db.session()))
     until(lambda: db.session.scalar(select(Round.closed_at)) is not None)
     until(lambda: db.session.scalar(select(Round.ranked_at)) is not None)
-    for process in hosts:
+    for process in sweepers:
         process.terminate()
-        process.wait(10)
+        assert process.wait(20) == 0
     closings = select(func.count()).where(AuditEvent.action == "round.close")
     assert db.session.scalar(closings) == 1
     found = verifying_results.faults(

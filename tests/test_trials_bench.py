@@ -237,6 +237,15 @@ def test_a_connection_that_is_closed_without_an_answer_is_a_wrong_answer() -> No
     assert tally.first_wrong == "closed without an answer"
 
 
+def test_a_server_that_does_not_come_back_is_a_wrong_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "BACK_WITHIN", 0.1)
+    with server([]) as port:
+        pass
+    tally = run(port, Same(request("GET", "/"), b"hello"))
+    assert (tally.requests, tally.wrong) == (0, 1)
+    assert tally.first_wrong.startswith("the server takes no connection")
+
+
 def test_a_source_that_is_used_up_ends_the_load() -> None:
     good = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
     with server([good] * 2) as port:

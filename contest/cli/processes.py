@@ -35,6 +35,8 @@ def web() -> None:
         settings = Settings.from_env()
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
+    # Else glibc keeps freed memory apart for each thread.
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     command = granian_command(settings)
     os.execv(command[0], command)  # noqa: S606  (no shell; the arguments are numbers and a host name)
 

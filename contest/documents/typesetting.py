@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import typst
+if TYPE_CHECKING:
+    import typst
+
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
@@ -48,6 +50,8 @@ STAND_IN = "?"
 def typeset(template: str, values: Mapping[str, Any], *, title: str, created_at: datetime) -> bytes:
     """Return the PDF of templates/<template>.typ filled with these values."""
     data = json.dumps(_printable({**values, "title": title}), ensure_ascii=False)
+    import typst  # here: most processes print nothing, and it is large
+
     compiler = typst.Compiler(
         input=TEMPLATES / f"{template}.typ",
         root=TEMPLATES,
@@ -60,8 +64,10 @@ def typeset(template: str, values: Mapping[str, Any], *, title: str, created_at:
 
 
 @cache
-def _fonts() -> typst.Fonts:
+def _fonts() -> "typst.Fonts":
     """Return our fonts and no others: a document looks the same on every machine."""
+    import typst
+
     return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[FONTS])
 
 

@@ -77,7 +77,7 @@ class Rate:
 
 SIGN_IN = Rate(
     "sign_in",
-    "Đã có nhiều lần đăng nhập liên tiếp.",
+    "Đã có nhiều lần đăng nhập liên tiếp; tài khoản không bị khóa.",
     (
         Step(By.DEVICE, 20, 15 * MINUTE),
         Step(By.ADDRESS, 600, 10 * MINUTE, only_proves=True),

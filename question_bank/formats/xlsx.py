@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from io import BytesIO
 
-from xlsxwriter import Workbook
-
 from question_bank.formats.drafts import Reading, UnreadableFile
 from question_bank.formats.judging import judge
 from question_bank.formats.tables import drafts_of, has_questions
@@ -41,6 +39,8 @@ def read(content: bytes) -> Reading:
 def write(items: Iterable[Item]) -> bytes:
     """Return the items as a workbook of our template, every cell a text."""
     file = BytesIO()
+    from xlsxwriter import Workbook  # here: most processes write no workbook
+
     workbook = Workbook(file, _OPTIONS)
     workbook.set_properties({"created": _MADE})
     sheet = workbook.add_worksheet(SHEET)

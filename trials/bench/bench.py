@@ -77,10 +77,14 @@ class Bench:
             for windows, some in zip(taken, parts, strict=True):
                 windows.append(self.note(joined(some)))
         # What has run out of people measures nothing more: its pairs end there.
-        whole = min(sum(one.requests > 0 for one in windows) for windows in taken)
+        whole = min(sum(one.requests > 0 or one.wrong > 0 for one in windows) for windows in taken)
         return [windows[:whole] for windows in taken]
 
     def _part(self, target: Target, seconds: float, name: str) -> Window:
+        if target.web.has_ended():
+            return of_tally(
+                name, Tally(wrong=1, first_wrong="the server has ended", seconds=seconds), 0.0, 0.0
+            )
         with self.metered(target.ground, target.web) as taken:
             self.load.begin(target.source, target.web.port, seconds=seconds, connections=target.connections)
             tally = self.load.end()

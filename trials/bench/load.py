@@ -21,6 +21,8 @@ from trials.bench.windows import percentile
 HOST = "127.0.0.1"
 CONNECTIONS = 8
 ANSWER_WITHIN = 20.0
+# So long a server that has died is given to come back.
+BACK_WITHIN = 5.0
 LONGEST_SHOWN = 200
 
 
@@ -198,28 +200,38 @@ class _Run:
 
     def run(self, connections: int) -> Tally:
         own = time.process_time()
-        lines = [_Line(self._connect()) for _ in range(connections)]
-        for line in lines:
+        try:
+            self._keep_busy(connections)
+        except ConnectionError as error:
+            self._note_wrong(1 + self.busy, f"the server takes no connection: {error}")
+        finally:
+            for key in list(self.selector.get_map().values()):
+                key.data.socket.close()
+            self.selector.close()
+        self.tally.seconds = time.perf_counter() - self.began
+        self.tally.own_cpu_seconds = time.process_time() - own
+        return self.tally
+
+    def _keep_busy(self, connections: int) -> None:
+        for _ in range(connections):
+            line = _Line(self._connect())
             self.selector.register(line.socket, selectors.EVENT_READ, line)
-        self.idle.extend(lines)
+            self.idle.append(line)
         self._send()
         while (self.busy or self._may_send()) and time.perf_counter() < self.until + ANSWER_WITHIN:
             for key, _ in self.selector.select(self._patience()):
                 self._receive(key.data)
             self._send()
         if self.busy:
-            self.tally.wrong += self.busy
-            self.tally.first_wrong = self.tally.first_wrong or f"no answer within {ANSWER_WITHIN:.0f} s"
-        for line in lines:
-            line.socket.close()
-        self.selector.close()
-        self.tally.seconds = time.perf_counter() - self.began
-        self.tally.own_cpu_seconds = time.process_time() - own
-        return self.tally
+            self._note_wrong(self.busy, f"no answer within {ANSWER_WITHIN:.0f} s")
+
+    def _note_wrong(self, count: int, what: str) -> None:
+        self.tally.wrong += count
+        self.tally.first_wrong = self.tally.first_wrong or what
 
     def _connect(self) -> socket.socket:
-        """Return a connection; a server that has just died is given time to come back."""
-        give_up_at = time.perf_counter() + ANSWER_WITHIN
+        """Return a connection. Raises ConnectionError once a server that has died does not come back."""
+        give_up_at = time.perf_counter() + BACK_WITHIN
         while True:
             try:
                 connected = socket.create_connection((HOST, self.port), timeout=ANSWER_WITHIN)
@@ -275,9 +287,8 @@ class _Run:
         self.tally.requests += 1
         self.tally.latencies_ms.append((time.perf_counter() - line.since) * 1000)
         if answer is None or not self.source.is_right(line.expected, answer):
-            self.tally.wrong += 1
             shown = line.received[:LONGEST_SHOWN].decode(errors="replace").splitlines()
-            self.tally.first_wrong = self.tally.first_wrong or " | ".join(shown) or "closed without an answer"
+            self._note_wrong(1, " | ".join(shown) or "closed without an answer")
         if not part or (answer and b"connection: close" in answer.head.lower()):
             self._reconnect(line)
         self.idle.append(line)

@@ -29,7 +29,7 @@ SHEETS_PER_WINDOW = 10_000
 FORKED_JOBS = 60
 FORKED_WITHIN = 60.0
 LONGEST_CLOSING = 20.0
-SORTS = 3
+SORTS, SORT_SECONDS = 3, 0.3
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def _close(bench: Bench, ground: Ground) -> None:
         judged(
             f"close and rank a round of {people:,}",
             f"{took:.1f} s",
-            f"sorting the same rows: {statistics.median(one.seconds for one in sorts):.2f} s",
+            f"sorting the same rows: {statistics.median(one.cpu_us for one in sorts) * people / MICRO:.2f} s",
             f"≤ {LONGEST_CLOSING:.0f} s",
             took <= LONGEST_CLOSING,
             [],
@@ -196,7 +196,8 @@ def _sorting(bench: Bench) -> Window:
     session.execute(leaderboards.PATIENCE)
     rows = leaderboards.standings_of(session, place.round_id, place.division_id)
     session.commit()
-    began, cpu = time.perf_counter(), time.process_time()
-    ordered = sorted(rows, key=lambda row: (-row.points, row.duration_ms, row.submitted_at))
-    window = _window("sorting the rows", len(ordered), began, cpu, 0.0)
-    return bench.note(window)
+    began, cpu, times = time.perf_counter(), time.process_time(), 0
+    while time.perf_counter() - began < SORT_SECONDS:  # few rows are sorted several times
+        sorted(rows, key=lambda row: (-row.points, row.duration_ms, row.submitted_at))
+        times += 1
+    return bench.note(_window("sorting the rows", times * len(rows), began, cpu, 0.0))

@@ -44,10 +44,11 @@ class Window:
     def line(self) -> str:
         """Return the window as one line of print."""
         database_us = self.whole_cpu_us - self.cpu_us
+        rate = self.requests / self.seconds if self.seconds else 0.0
         wrong = f"  {self.wrong} WRONG: {self.first_wrong}" if self.wrong else ""
         return (
             f"  {self.name:<28}{self.requests:>7} in {self.seconds:5.2f} s"
-            f"{self.requests / self.seconds:>8.0f}/s{self.cpu_us:>8.0f} µs{database_us:>8.0f} µs db"
+            f"{rate:>8.0f}/s{self.cpu_us:>8.0f} µs{database_us:>8.0f} µs db"
             f"   p50 {self.p50_ms:6.1f}  p95 {self.p95_ms:6.1f} ms{wrong}"
         )
 

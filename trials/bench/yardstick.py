@@ -12,7 +12,6 @@ from typing import Any
 import psycopg
 from flask import Flask, request
 
-from contest import SESSION_TIMEOUTS
 from contest.settings import Settings
 from trials.bench import YARDSTICK_ROW
 
@@ -45,7 +44,7 @@ def _changes_one(statement: str, parameters: tuple[Any, ...]) -> str:
     try:
         connection = _idle.pop()
     except IndexError:
-        connection = psycopg.connect(_url, autocommit=True, options=SESSION_TIMEOUTS)
+        connection = psycopg.connect(_url, autocommit=True)
     changed = connection.execute(statement, parameters).rowcount
     _idle.append(connection)
     assert changed == 1, changed
