@@ -1,6 +1,7 @@
 """Virtual participants from the command line."""
 
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -29,10 +30,11 @@ from contest.signing_in import session_cookie_name
 
 # Scoring and ranking may be at the people's rows when they are to go.
 TRIES_TO_REMOVE = 10
+CROWD = "simulate-"
 
 
 @click.command()
-@click.argument("scenario", type=click.Choice(sorted(SCENARIOS)))
+@click.argument("scenario", type=click.Choice(sorted(SCENARIOS)), required=False)
 @click.option("--round", "number", type=int, help="The round's number; without it the open one.")
 @click.option("--contest", "slug", help="The contest's address; without it the newest.")
 @click.option("--url", help="Where the site is; without it this machine's own web server.")
@@ -41,10 +43,11 @@ TRIES_TO_REMOVE = 10
 @click.option("--register", is_flag=True, help="Who comes fills in the registration form first.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another crowd.")
 @click.option("--keep", is_flag=True, help="Leave the virtual people where they are.")
+@click.option("--clear", is_flag=True, help="Only take away what runs that were killed have left.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @with_app
 def simulate(
-    scenario: str,
+    scenario: str | None,
     number: int | None,
     slug: str | None,
     url: str | None,
@@ -53,6 +56,7 @@ def simulate(
     register: bool,
     seed: int,
     keep: bool,
+    clear: bool,
     as_json: bool,
 ) -> None:
     """Let a crowd of virtual people take part in an open round over HTTP, and check what it was told.
@@ -61,6 +65,16 @@ def simulate(
     taken away afterwards. Every acknowledgement is held against the database. Exits with 1 if an
     acknowledged answer was lost or a goal was missed.
     """
+    if clear:
+        for name, people in removing.crowds(db.session()).items():
+            if name.startswith(CROWD):
+                take_away(name)
+                click.echo(f"{people} virtual people taken away")
+        return
+    if scenario is None:
+        raise click.UsageError(f"name a SCENARIO: {', '.join(sorted(SCENARIOS))}")
+    # Ended in whatever way, it takes its people away.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
     settings: Settings = current_app.config["CONTEST"]
     crowd = replace(SCENARIOS[scenario].scaled(scale, seconds=seconds), is_registering=register)
     round = find_round(number, slug) if number is not None else _open_round(slug)
@@ -71,7 +85,7 @@ def simulate(
             round.id,
             crowd,
             base=url or settings.address,
-            name=f"simulate-{new_public_id()}",
+            name=f"{CROWD}{new_public_id()}",
             seed=seed,
             keep=keep,
             progress=lambda passed: bar.update(int(passed * 10)),
