@@ -14,6 +14,8 @@ AnyConnection = psycopg.Connection[Any] | Connection
 def one_row(connection: AnyConnection, statement: str, parameters: Mapping[str, Any]) -> Any:
     """Return the statement's only row, its columns by name, or None."""
     if isinstance(connection, Connection):
+        if not connection.in_transaction():
+            connection.begin()  # as its own execute would: else its commit() did nothing
         connection = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
     with connection.cursor(row_factory=namedtuple_row) as cursor:
         return cursor.execute(statement, parameters).fetchone()
