@@ -6,6 +6,7 @@ from pathlib import Path
 from servestatic import ServeStatic
 
 from contest import ONE_YEAR, create_app
+from contest.collector import collect_apart
 from contest.pulse import Pulse
 from contest.static_files import prepared
 
@@ -33,5 +34,6 @@ app.wsgi_app = ServeStatic(  # type: ignore[method-assign]
 # What is there now stays: the garbage collector need not look at it again with every full collection.
 gc.collect()
 gc.freeze()
+collect_apart()
 # Each web process loads this file itself: what serves people is what says that it is alive.
 pulse = Pulse(app, "web").start()

@@ -26,6 +26,7 @@ SHELL_FILES = {
     "__init__",
     "application",
     "clock",
+    "collector",
     "extensions",
     "fields",
     "hot_connections",

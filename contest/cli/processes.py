@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from contest import heartbeats, jobs
 from contest.cli import with_app
+from contest.collector import collect_apart
 from contest.extensions import db
 from contest.pulse import Pulse, beat
 from contest.redis_connection import waiting_redis
@@ -73,6 +74,7 @@ def worker(burst: bool) -> None:
     )
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     Pulse(app, heartbeats.WORKER).start()
+    collect_apart()
     rq_worker.work(burst=burst, logging_level="WARNING")
 
 
@@ -81,6 +83,7 @@ def worker(burst: bool) -> None:
 @with_app
 def sweep(once: bool) -> None:
     """Close overdue attempts, ring again or score by itself, rank, close and analyse finished rounds."""
+    collect_apart()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())

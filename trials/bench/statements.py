@@ -19,7 +19,7 @@ from trials.bench import world as who
 from trials.bench.bench import Bench
 from trials.bench.load import HOST, Answer, read_answer, request
 from trials.bench.windows import Row
-from trials.ground import Ground
+from trials.ground import Ground, TrialError
 
 TIMES = 5
 # How PostgreSQL's log begins a statement, by the simple or the extended protocol.
@@ -120,7 +120,7 @@ def _count(bench: Bench, port: int, source: Callable[[int], tuple[bytes, int]]) 
             size, commands = log.stat().st_size, _commands(redis)
             answer = ask(port, sent)
             if answer.status != status:
-                raise RuntimeError(f"{sent[:80]!r} was answered {answer.status}, not {status}")
+                raise TrialError(f"{sent[:80]!r} was answered {answer.status}, not {status}")
             with log.open("rb") as file:
                 file.seek(size)
                 asked = ASKED.findall(file.read().decode(errors="replace"))
