@@ -25,9 +25,10 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     from flask import Flask
     from werkzeug.middleware.proxy_fix import ProxyFix
 
-    from contest import jobs, logs, models, navigation, responses, signing_in  # noqa: F401  (models: the mappers)
+    from contest import jobs, limits, logs, models, navigation, responses, signing_in  # noqa: F401  (models: the mappers)
     from contest.blueprints import BLUEPRINTS
     from contest.extensions import db, migrate
+    from contest.redis_connection import QuickRedis
     from contest.settings import Settings
 
     settings = settings or Settings.from_env()
@@ -52,6 +53,8 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     responses.init_app(app)
     signing_in.init_app(app)
     navigation.init_app(app)
+    app.extensions["redis"] = QuickRedis(settings.redis_url)
+    limits.init_app(app)
     jobs.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -32,12 +32,13 @@ from contest import (
     regrading,
     scoring,
     tasks,
+    throttles,
     winner_checks,
 )
 from contest.clock import db_now
 from contest.extensions import db
 from contest.models import RoundDivision, Task
-from contest.redis_connection import Breaker, quick_redis
+from contest.redis_connection import QuickRedis
 
 logger = structlog.get_logger()
 
@@ -144,9 +145,9 @@ class OurJob(Job):
 class Doorbell:
     """Rings for the workers, at most once a second per process, and never makes a request wait long."""
 
-    def __init__(self, redis_url: str) -> None:
-        self.queue = Queue(QUEUE, connection=quick_redis(redis_url), serializer=SERIALIZER, job_class=OurJob)
-        self.breaker = Breaker()
+    def __init__(self, redis: QuickRedis) -> None:
+        self.queue = Queue(QUEUE, connection=redis.client, serializer=SERIALIZER, job_class=OurJob)
+        self.breaker = redis.breaker
         self._lock = threading.Lock()
         self._rang_at: dict[str, float] = {}
         self._was_heard: dict[str, bool] = {}
@@ -168,7 +169,7 @@ class Doorbell:
 
 def init_app(app: Flask) -> None:
     """Hang the doorbell on the application."""
-    app.extensions["doorbell"] = Doorbell(app.config["CONTEST"].redis_url)
+    app.extensions["doorbell"] = Doorbell(app.extensions["redis"])
 
 
 def ring_for_scoring() -> bool:
@@ -220,6 +221,7 @@ def sweep() -> None:
     elif idle > RINGING_IS_DUE:
         ring_for_tasks()
     winner_checks.forget_numbers(session, now=db_now(session))
+    throttles.prune(session)
     session.commit()
 
 

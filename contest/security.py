@@ -30,6 +30,7 @@ NOBODYS_HASH = _hasher.hash(secrets.token_hex(16))
 
 SEAL_VERSION = b"\x01"
 NONCE_BYTES = 12
+THROTTLE_KEY_BYTES = 16
 CSRF_BYTES = 32  # of SHA-256
 RECEIPT_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U
 RECEIPT_LENGTH = 12
@@ -157,6 +158,16 @@ def unseal(data_key: str, sealed: bytes, purpose: str) -> bytes:
 def receipt_digest(data_key: str, facts: bytes) -> str:
     """Return the digest on a receipt: keyed, so that nobody with the database alone can forge one."""
     return hmac.digest(_derive(data_key, "receipt"), facts, "sha256").hex()
+
+
+def device_signature(secret_key: str, text: str) -> bytes:
+    """Return what shows that a device's cookie was written here."""
+    return hmac.digest(_derive(secret_key, "device"), text.encode(), "sha256")
+
+
+def throttle_key(secret_key: str, text: str) -> bytes:
+    """Return the keyed tag under which turns are counted: it tells nothing of whom it counts."""
+    return hmac.digest(_derive(secret_key, "throttle"), text.encode(), "sha256")[:THROTTLE_KEY_BYTES]
 
 
 def _cipher(data_key: str) -> AESGCM:

@@ -4,12 +4,15 @@ Most tests run in a transaction that is undone (`session`). Tests of the hot pat
 commit, in a database of their own that is cloned from a migrated template (`committed`).
 """
 
+import base64
 import itertools
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from random import Random
 
 import flask_migrate
 import psycopg
@@ -20,7 +23,7 @@ from psycopg import sql
 from sqlalchemy import Engine, event, func, select
 from sqlalchemy.orm import Session
 
-from contest import create_app
+from contest import create_app, security
 from contest.embedded import EmbeddedServers
 from contest.extensions import db
 from contest.models import AuditEvent
@@ -29,6 +32,24 @@ from tests.visiting import visit
 
 TEMPLATE = "contest_template"
 _clones = itertools.count(1)
+
+
+class _Chance(Random):
+    """Stands in for the module `secrets`."""
+
+    token_bytes = Random.randbytes
+
+    def token_hex(self, length: int) -> str:
+        return self.randbytes(length).hex()
+
+    def token_urlsafe(self, length: int) -> str:
+        return base64.urlsafe_b64encode(self.randbytes(length)).rstrip(b"=").decode()
+
+
+@pytest.fixture(autouse=True)
+def same_chance(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test its own seeds and tokens, the same whenever it runs: so papers are shuffled alike."""
+    monkeypatch.setattr(security, "secrets", _Chance(request.node.nodeid))
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +102,13 @@ def _testing(settings: Settings) -> Flask:
     app = create_app(settings)
     app.testing = True
     _demand_trails(app)
+    _count_afresh(app)
     return app
+
+
+def _count_afresh(app: Flask) -> None:
+    """Give each test turns of its own: the rates' keys are the secret key's, and tests share one Redis."""
+    app.config["CONTEST"] = replace(app.config["CONTEST"], secret_key=secrets.token_urlsafe(32))
 
 
 # What an organizer sends that changes nothing, or only says again what was so already.

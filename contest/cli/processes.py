@@ -9,7 +9,6 @@ import time
 import click
 import structlog
 from flask import Flask, current_app
-from redis import Redis
 from redis.exceptions import RedisError
 from rq import SimpleWorker
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,6 +17,7 @@ from contest import heartbeats, jobs
 from contest.cli import with_app
 from contest.extensions import db
 from contest.pulse import Pulse, beat
+from contest.redis_connection import waiting_redis
 from contest.settings import Settings, SettingsError
 
 logger = structlog.get_logger()
@@ -64,7 +64,7 @@ def granian_command(settings: Settings, target: str = "wsgi:app") -> list[str]:
 def worker(burst: bool) -> None:
     """Score submitted attempts when the doorbell rings."""
     settings: Settings = current_app.config["CONTEST"]
-    connection = Redis.from_url(settings.redis_url)
+    connection = waiting_redis(settings.redis_url)
     # No fork per job: a job is a batch from the database, and the database is the truth if it dies.
     rq_worker = SimpleWorker(
         [jobs.QUEUE], connection=connection, serializer=jobs.SERIALIZER, job_class=jobs.OurJob
