@@ -8,6 +8,7 @@ Needs nothing but Python and its standard library, and installs only when a lock
     python3 scripts/bootstrap.py check          formatting, lint, types, then the tests
     python3 scripts/bootstrap.py browser ARGS   the journeys in a real Chromium
     python3 scripts/bootstrap.py bench ARGS     the benchmark, beside its yardsticks
+    python3 scripts/bootstrap.py faults ARGS    the scorecard of faults, against real processes
     python3 scripts/bootstrap.py shell ARGS     ARGS, or a shell, inside the environment
 """
 
@@ -45,7 +46,7 @@ CHECKS = {
 
 def main() -> None:
     command, *arguments = sys.argv[1:] or ["help"]
-    if command not in ("run", "test", "check", "browser", "bench", "shell"):
+    if command not in ("run", "test", "check", "browser", "bench", "faults", "shell"):
         sys.exit((__doc__ or "").strip())
     check_python()
     set_up("runtime" if command == "run" else "dev")
@@ -60,8 +61,8 @@ def main() -> None:
         sys.exit(check())
     if command == "browser":
         execute(str(PYTHON), "-m", "pytest", "tests/browser", "-m", "browser", *arguments)
-    if command == "bench":
-        execute(str(PYTHON), "-m", "trials.bench", *arguments)
+    if command in ("bench", "faults"):
+        execute(str(PYTHON), "-m", f"trials.{command}", *arguments)
     execute(str(PYTHON), *PYTEST, *arguments)
 
 
