@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import psycopg
+
 from trials.faults import (  # noqa: F401  (the rows enter themselves)
     data_rows,
     database_rows,
@@ -69,7 +71,8 @@ def run(wanted: list[str], seed: int) -> int:
     say(
         f"\n{met}/{SCORECARD if is_whole else len(findings)} rows met; longest answer "
         f"{max((one.longest_wait for one in findings), default=0):.2f} s, longest outage "
-        f"{max((one.longest_outage for one in findings), default=0):.2f} s; seed {seed}; {seconds:.0f} s in all."
+        f"{max((one.longest_outage for one in findings), default=0):.2f} s; "
+        f"seed {seed}; {seconds:.0f} s in all."
     )
     _write(lines, findings, seed, seconds)
     return 0 if all(line["met"] for line in lines) else 1
@@ -80,7 +83,15 @@ def _try(here: Stand, row: Row) -> Finding:
     began = time.monotonic()
     try:
         finding = row.act(here)
-    except (TrialError, OSError, ArithmeticError, LookupError, ValueError, AssertionError) as error:
+    except (
+        psycopg.Error,
+        TrialError,
+        OSError,
+        ArithmeticError,
+        LookupError,
+        ValueError,
+        AssertionError,
+    ) as error:
         finding = Finding(faults=[f"the trial broke down: {type(error).__name__}: {error}"])
     finally:
         here.end()

@@ -24,6 +24,7 @@ def database_crashed(stand: Stand) -> Finding:
         time.sleep(1.5)
         began = time.monotonic()
         stand.start_servers()
+        found.facts["the server itself was back after"] = f"{time.monotonic() - began:.2f} s"
         crowd.wait_for_acks(since=began, count=20)
         found.within("acknowledged again", time.monotonic() - began, 5)
     found.judge(stand, crowd)
@@ -80,7 +81,7 @@ def _on_small_disk(stand: Stand, folder: Path, found: Finding) -> Finding:
         space.mkdir()
         folder.chmod(0o755)
         os.chown(space, owner.st_uid, owner.st_gid)
-        with stand.ground.connect() as connection:
+        with _as_owner(stand) as connection:
             connection.execute(f"CREATE TABLESPACE small LOCATION '{space}'")
             connection.execute("ALTER TABLE attempts SET TABLESPACE small")
         with stand.crowd() as crowd:
@@ -98,12 +99,18 @@ def _on_small_disk(stand: Stand, folder: Path, found: Finding) -> Finding:
         found.judge(stand, crowd)
     finally:
         stand.end()
-        with stand.ground.connect() as connection:
+        with _as_owner(stand) as connection:
             connection.execute("ALTER TABLE attempts SET TABLESPACE pg_default")
-            connection.execute("DROP TABLESPACE small")
+            connection.execute("DROP TABLESPACE IF EXISTS small")
         subprocess.run(["umount", "-l", folder], check=False)
         folder.rmdir()
     return found
+
+
+def _as_owner(stand: Stand) -> "psycopg.Connection[object]":
+    """Return a connection that may make tablespaces."""
+    url = psycopg.conninfo.make_conninfo(stand.ground.plain_database_url, user="postgres")
+    return psycopg.connect(url, autocommit=True)  # type: ignore[return-value]
 
 
 def _fill_up(filler: Path) -> None:

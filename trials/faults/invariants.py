@@ -40,7 +40,7 @@ WHERE a.scored_at IS NOT NULL AND a.voided_at IS NULL AND NOT EXISTS (
 def broken(ground: Ground, ledger: Ledger) -> list[str]:
     """Return every way in which what is there is not what must be."""
     with ground.connect() as connection:
-        found = [
+        return [
             *_named("I1", lost(ledger.entries, _kept(connection, ledger))),
             *_named("I2", _scored_wrong(ground)),
             *_named("I3", _rows(connection, _TOO_MANY, "has more attempts than are allowed")),
@@ -50,7 +50,6 @@ def broken(ground: Ground, ledger: Ledger) -> list[str]:
             *_named("I6", _audit(ground)),
             *_named("I7", dishonest(ledger.entries)),
         ]
-    return found
 
 
 def _named(name: str, faults: Iterator[str]) -> Iterator[str]:

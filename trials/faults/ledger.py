@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from http import HTTPStatus
+from itertools import pairwise
 
-LONGEST_GAP_SHOWN = 3
 Responses = Mapping[str, Sequence[str]]
 
 
@@ -69,7 +69,7 @@ class Ledger:
     def longest_outage(self) -> float:
         """Return the longest time in which nothing was acknowledged, between two acknowledgements."""
         moments = sorted(one.ended for one in self.acked())
-        return max((b - a for a, b in zip(moments, moments[1:], strict=False)), default=0.0)
+        return max((b - a for a, b in pairwise(moments)), default=0.0)
 
     def statuses(self) -> Counter[str]:
         return Counter(str(one.status or "none") for one in self.entries)

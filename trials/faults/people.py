@@ -111,11 +111,11 @@ class Line:
 
 def sheet_of(seq: int) -> Responses:
     """Return a sheet that is another one for each seq."""
-    return {"1": ["abcd"[seq % 4]], "2": ["abcd"[seq // 4 % 4]], "3": ["abcd"[seq // 16 % 4]]}
+    return {str(n + 1): ["ab"[seq >> n & 1]] for n in range(8)}
 
 
 def save(line: Line, person: Person, ledger: Ledger, seq: int, *, base: int | None = None) -> Told:
-    """Send a whole sheet as the page does and note what was told; an acknowledged one is the person's last."""
+    """Send a whole sheet as the page does and note what was told; an acknowledged one is their last."""
     sheet = sheet_of(seq)
     body = {
         "seq": seq,

@@ -17,7 +17,7 @@ def redis_emptied(stand: Stand) -> Finding:
     """FLUSHALL three times while people save and hand in."""
     found = Finding()
     stand.ground.worker(), stand.ground.sweep()
-    with stand.crowd(hand_in_after=4) as crowd, Redis.from_url(stand.ground.settings.redis_url) as redis:
+    with stand.crowd(hand_in_after=2) as crowd, Redis.from_url(stand.ground.settings.redis_url) as redis:
         for _ in range(3):
             crowd.wait_for_acks(since=time.monotonic())
             redis.flushall()

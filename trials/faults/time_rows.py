@@ -68,7 +68,7 @@ def sheets_shuffled(stand: Stand) -> Finding:
     def act(number: int) -> None:
         person, lines = crowd.people[number], [Line(crowd.port) for _ in range(3)]
         for turn, seq in enumerate(orders[number]):
-            # The base is the newest that the page knows of; the editor is the same, so that it decides nothing.
+            # One editor: only the sheets' numbers decide.
             save(lines[turn % 3], person, crowd.ledger, seq, base=0)
             time.sleep(0.3)
         for line in lines:
