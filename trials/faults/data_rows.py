@@ -115,7 +115,7 @@ def _connect(folder: Path) -> "psycopg.Connection[object] | None":
         connection.execute("SELECT FROM accounts LIMIT 0")
     except (SettingsError, psycopg.Error):
         return None
-    return connection  # type: ignore[return-value]
+    return connection
 
 
 def _write_until(folder: Path, kill: "object") -> int:

@@ -110,7 +110,7 @@ def _on_small_disk(stand: Stand, folder: Path, found: Finding) -> Finding:
 def _as_owner(stand: Stand) -> "psycopg.Connection[object]":
     """Return a connection that may make tablespaces."""
     url = psycopg.conninfo.make_conninfo(stand.ground.plain_database_url, user="postgres")
-    return psycopg.connect(url, autocommit=True)  # type: ignore[return-value]
+    return psycopg.connect(url, autocommit=True)
 
 
 def _fill_up(filler: Path) -> None:

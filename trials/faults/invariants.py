@@ -65,7 +65,7 @@ def _kept(connection: "psycopg.Connection[object]", ledger: Ledger) -> dict[str,
 
 
 def _rows(connection: "psycopg.Connection[object]", statement: str, what: str) -> Iterator[str]:
-    rows: list[tuple[object, ...]] = connection.execute(statement).fetchall()  # type: ignore[assignment, call-overload]
+    rows: list[tuple[object, ...]] = connection.execute(statement).fetchall()  # type: ignore[assignment]
     for row in rows:
         yield f"{row[0]} {what}"
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from functools import partial
 
 from trials.faults.people import Line, submit
 from trials.faults.rows import Finding, row
@@ -52,9 +53,7 @@ def restarted_gracefully(stand: Stand) -> Finding:
             crowd.wait_for_acks(since=time.monotonic())
             before = set(stand.web.workers())
             stand.web.send(signal.SIGHUP)
-            found.within(
-                "restarted", wait_until(lambda old=before: not old & set(stand.web.workers()), within=30), 25
-            )
+            found.within("restarted", wait_until(partial(_are_gone, stand, before), within=30), 25)
         crowd.wait_for_acks(since=time.monotonic())
     unanswered = [one for one in crowd.ledger.entries if one.status is None]
     # A kept connection may end between two requests, which a browser sees and asks again by itself.
@@ -64,6 +63,10 @@ def restarted_gracefully(stand: Stand) -> Finding:
     found.must(not refused, f"{len(refused)} requests were refused")
     found.judge(stand, crowd)
     return found
+
+
+def _are_gone(stand: Stand, workers: set[int]) -> bool:
+    return not workers & set(stand.web.workers())
 
 
 @row(17, "D", "all scored by the sweeper within 15 s")
