@@ -9,7 +9,8 @@ from pathlib import Path
 
 import psycopg
 
-from contest import verifying
+from contest import audit, verifying
+from contest.clock import db_now
 from contest.extensions import db
 from contest.settings import Settings, SettingsError
 from trials.faults.rows import Finding, row
@@ -21,6 +22,10 @@ from trials.ground import ROOT, free_port
 def log_tampered_with(stand: Stand) -> Finding:
     """An audit event changed, one removed, two exchanged, each by direct SQL."""
     found = Finding()
+    with stand.ground.app():
+        for number in range(6):
+            audit.record(db.session(), "round.note", f"round:{number}", now=db_now(db.session()))
+        db.session.commit()
     with stand.ground.connect() as connection:
         ids = [one[0] for one in connection.execute("SELECT id FROM audit_events ORDER BY id").fetchall()]
     found.facts["events"] = len(ids)
