@@ -13,6 +13,7 @@ from contest import audit, verifying
 from contest.clock import db_now
 from contest.extensions import db
 from contest.settings import Settings, SettingsError
+from trials.faults.database_rows import as_owner
 from trials.faults.rows import Finding, row
 from trials.faults.stand import Stand, wait_until
 from trials.ground import ROOT, free_port
@@ -60,7 +61,7 @@ def _look(
     values: dict[str, int] | None = None,
 ) -> None:
     """Tamper with a copy of the log, look at what the check says, and put back what was."""
-    with stand.ground.connect() as connection:
+    with as_owner(stand) as connection:
         connection.execute("CREATE TABLE trial_events AS SELECT * FROM audit_events")
         # As whoever owns the database can: the log's own trigger refuses it to all others.
         connection.execute("SET session_replication_role = replica")

@@ -81,7 +81,7 @@ def _on_small_disk(stand: Stand, folder: Path, found: Finding) -> Finding:
         space.mkdir()
         folder.chmod(0o755)
         os.chown(space, owner.st_uid, owner.st_gid)
-        with _as_owner(stand) as connection:
+        with as_owner(stand) as connection:
             connection.execute(f"CREATE TABLESPACE small LOCATION '{space}'")
             connection.execute("ALTER TABLE attempts SET TABLESPACE small")
         with stand.crowd() as crowd:
@@ -99,7 +99,7 @@ def _on_small_disk(stand: Stand, folder: Path, found: Finding) -> Finding:
         found.judge(stand, crowd)
     finally:
         stand.end()
-        with _as_owner(stand) as connection:
+        with as_owner(stand) as connection:
             connection.execute("ALTER TABLE attempts SET TABLESPACE pg_default")
             connection.execute("DROP TABLESPACE IF EXISTS small")
         subprocess.run(["umount", "-l", folder], check=False)
@@ -107,8 +107,8 @@ def _on_small_disk(stand: Stand, folder: Path, found: Finding) -> Finding:
     return found
 
 
-def _as_owner(stand: Stand) -> "psycopg.Connection[object]":
-    """Return a connection that may make tablespaces."""
+def as_owner(stand: Stand) -> "psycopg.Connection[object]":
+    """Return a connection that may do everything."""
     url = psycopg.conninfo.make_conninfo(stand.ground.plain_database_url, user="postgres")
     return psycopg.connect(url, autocommit=True)
 
