@@ -8,6 +8,7 @@ Needs nothing but Python and its standard library, and installs only when a lock
     python3 scripts/bootstrap.py check          formatting, lint, types, then the tests
     python3 scripts/bootstrap.py browser ARGS   the journeys in a real Chromium
     python3 scripts/bootstrap.py bench ARGS     the benchmark, beside its yardsticks
+    python3 scripts/bootstrap.py faults ARGS    the scorecard of faults, against real processes
     python3 scripts/bootstrap.py shell ARGS     ARGS, or a shell, inside the environment
     python3 scripts/bootstrap.py install        the environment alone, as a server needs it
 """
@@ -63,8 +64,8 @@ def main() -> None:
         sys.exit(check())
     if command == "browser":
         execute(str(PYTHON), "-m", "pytest", "tests/browser", "-m", "browser", *arguments)
-    if command == "bench":
-        execute(str(PYTHON), "-m", "trials.bench", *arguments)
+    if command in ("bench", "faults"):
+        execute(str(PYTHON), "-m", f"trials.{command}", *arguments)
     execute(str(PYTHON), *PYTEST, *arguments)
 
 
