@@ -31,3 +31,5 @@ app.wsgi_app = ServeStatic(  # type: ignore[method-assign]
 )
 # Each web process loads this file itself: what serves people is what says that it is alive.
 pulse = Pulse(app, "web").start()
+# Says how this process fares, and moves the line before the starts.
+door = app.extensions["door"].start()

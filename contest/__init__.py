@@ -25,7 +25,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     from flask import Flask
     from werkzeug.middleware.proxy_fix import ProxyFix
 
-    from contest import jobs, logs, models, navigation, responses, signing_in  # noqa: F401  (models: the mappers)
+    from contest import door, health, jobs, logs, models, navigation, responses, signing_in  # noqa: F401  (models: the mappers)
     from contest.blueprints import BLUEPRINTS
     from contest.extensions import db, migrate
     from contest.settings import Settings
@@ -49,10 +49,12 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     db.init_app(app)
     migrate.init_app(app, db, directory=str(MIGRATIONS))
     logs.init_app(app)
+    health.init_app(app)
     responses.init_app(app)
     signing_in.init_app(app)
     navigation.init_app(app)
     jobs.init_app(app)
+    door.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     if settings.proxy_count:

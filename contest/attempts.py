@@ -29,9 +29,6 @@ FURTHEST_SEQ = 10_000
 SAVES_APART = timedelta(milliseconds=250)
 
 
-# Held shared by every start until it is committed: whoever holds it alone misses none.
-
-
 class NotSignedIn(Exception):
     """The session is none, or no longer alive."""
 
@@ -117,14 +114,7 @@ def start(
     Leads to the open attempt if there is one; one that is overdue is closed first (a fourth
     statement). Raises NotSignedIn, NotThere, or Conflict with the reason.
     """
-    person = connection.execute(_LOCK_PERSON, {"token": token_hash, "starts": locks.STARTS}).one_or_none()
-    if person is None:
-        raise NotSignedIn
-    facts = connection.execute(
-        _FACTS_FOR_START, {"person": person.id, "round": round_id, "waited": waited}
-    ).one_or_none()
-    if facts is None:
-        raise NotThere("Không tìm thấy vòng thi này.")
+    person, facts = _facts_for_start(connection, token_hash, round_id, waited)
     if facts.open_id is not None:
         if facts.now < facts.open_until:
             return str(facts.open_id)
@@ -151,6 +141,31 @@ def start(
     if public_id is None:
         raise Conflict("Vòng thi đã đóng hoặc đang tạm dừng, không nhận thêm lượt thi mới.")
     return str(public_id)
+
+
+def may_start(
+    connection: Connection, token_hash: bytes, round_id: int, *, waited: float = 0
+) -> tuple[int, str | None]:
+    """Return the session's person, locked, and their open attempt; raise as start does if they can't."""
+    person, facts = _facts_for_start(connection, token_hash, round_id, waited)
+    if facts.open_id is not None and facts.now < facts.open_until:
+        return person.id, str(facts.open_id)
+    _refuse_start(facts)
+    return person.id, None
+
+
+def _facts_for_start(
+    connection: Connection, token_hash: bytes, round_id: int, waited: float
+) -> tuple[Row[Any], Row[Any]]:
+    """Lock the session's person, and return them and what decides on their start."""
+    person = connection.execute(_LOCK_PERSON, {"token": token_hash, "starts": locks.STARTS}).one_or_none()
+    if person is None:
+        raise NotSignedIn
+    known = {"person": person.id, "round": round_id, "waited": waited}
+    facts = connection.execute(_FACTS_FOR_START, known).one_or_none()
+    if facts is None:
+        raise NotThere("Không tìm thấy vòng thi này.")
+    return person, facts
 
 
 def _refuse_start(facts: Row[Any]) -> None:

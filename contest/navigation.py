@@ -52,6 +52,7 @@ SITE_TABS = (
     Tab("Chờ phê duyệt", "admin_proposals.index"),
     Tab("Cuộc thi", "admin_contests.index"),
     Tab("Công việc chạy nền", "admin_tasks.index"),
+    Tab("Phòng chờ", "admin_waiting_room.show"),
 )
 _ROUND_ENDPOINTS = {tab.endpoint for group in ROUND_TABS.values() for tab in group}
 _TABS = {*_ROUND_ENDPOINTS, *(tab.endpoint for tab in SITE_TABS)}

@@ -31,6 +31,8 @@ class Policy:
     own_seconds: int = 0
     # The largest body in bytes where it differs from the application's.
     largest_body: int | None = None
+    # Served before all others: of a process's threads some are kept for these routes.
+    is_first: bool = False
 
 
 _everybody = Policy(Who.EVERYBODY)
@@ -44,11 +46,15 @@ _author = Policy(Who.STAFF, roles=frozenset({"organizer", "approver"}))
 # A picture of 5 MB and the other fields.
 _with_picture = replace(_author, largest_body=6 * 1024 * 1024)
 _in_statement = Policy(Who.SESSION_IN_STATEMENT)
+# What people need who sit already.
+_sitting = replace(_in_statement, is_first=True)
+_operations = replace(_everybody, is_first=True)
 
 POLICIES: dict[str, Policy] = {
     "static": Policy(Who.EVERYBODY, public_seconds=31_536_000),
-    "health.healthz": _everybody,
-    "health.readyz": _everybody,
+    "health.healthz": _operations,
+    "health.readyz": _operations,
+    "metrics.show": _operations,
     "public.landing": _everybody,
     "public.contest_page": _everybody,
     "public.rules": _everybody,
@@ -63,15 +69,17 @@ POLICIES: dict[str, Policy] = {
     "accounts.me": _signed_in,
     "attempts.start": _in_statement,
     "attempts.show": _signed_in,
-    "attempts.save": _in_statement,
-    "attempts.save_form": _in_statement,
-    "attempts.submit": _in_statement,
+    "attempts.save": _sitting,
+    "attempts.save_form": _sitting,
+    "attempts.submit": _sitting,
     "attempts.result": _signed_in,
     "attempts.receipts": _everybody,
     "attempts.receipt": _everybody,
     "contest_standings.show": _everybody,
     "contest_standings.staff": _staff,
     "attempts.receipt_qr": _everybody,
+    "waiting_room.show": _signed_in,
+    "waiting_room.place": _everybody,
     "complaints.new": _signed_in,
     "complaints.show": _signed_in,
     "winner_checks.identity": _signed_in,
@@ -137,6 +145,8 @@ POLICIES: dict[str, Policy] = {
     "admin_incidents.pause": _organizer,
     "admin_incidents.resume": _organizer,
     "admin_incidents.extend": _organizer,
+    "admin_waiting_room.show": _staff,
+    "admin_waiting_room.choose": _organizer,
     "admin_rounds.show": _staff,
     "admin_rounds.open_round": _organizer,
     "admin_rounds.end": _organizer,

@@ -135,6 +135,8 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
 def _database_away(error: Exception) -> ResponseReturnValue:
     """The outcome is unknown or nothing was done: sending the same again is always safe."""
     db.session.rollback()
+    if isinstance(error, PoolTimeout):
+        current_app.extensions["gauge"].note_pool_timeout()
     logger.warning("database away or busy", error=type(error).__name__)
     response = current_app.make_response(_page(503, "Hệ thống đang bận", BUSY))
     response.headers["Retry-After"] = str(TryAgain.retry_after)

@@ -7,19 +7,22 @@ from urllib.parse import urlsplit
 from flask import Flask, Request, Response, abort, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import AnonymousUserMixin, UserMixin, current_user
+from werkzeug import Response as AnyResponse
 
 from contest import accounts
 from contest.errors import NotAllowed
 from contest.extensions import db, login_manager
 from contest.models import Account, Session
 from contest.policies import POLICIES, Who
-from contest.security import csrf_token, is_csrf_token, new_token
+from contest.security import csrf_token, is_csrf_token, new_token, place_ticket, ticket_number
 from contest.settings import Settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Until somebody signs in, forms are bound to this cookie instead of the session's.
 VISITOR_COOKIE = "visitor"
 SESSION_COOKIE = "sid"
+# Of somebody who waits to start.
+PLACE_COOKIE = "place"
 
 
 class Viewer(UserMixin):  # type: ignore[misc]
@@ -75,13 +78,25 @@ def set_session_cookie(response: Response, token: str, session: Session) -> None
 
 def drop_session_cookie(response: Response) -> None:
     """Take the session cookie back."""
-    response.delete_cookie(
-        _cookie_name(SESSION_COOKIE),
-        path="/",
-        secure=_settings().secure_cookies,
-        httponly=True,
-        samesite="Lax",
-    )
+    _drop_cookie(response, SESSION_COOKIE)
+
+
+def give_ticket(response: AnyResponse, round_id: int, number: int) -> None:
+    """Give the browser a ticket for its place in the line."""
+    ticket = place_ticket(_settings().secret_key, session_token(), round_id, number)
+    _set_cookie(response, PLACE_COOKIE, ticket)
+
+
+def ticket_in_hand(round_id: int) -> int | None:
+    """Return the number on the browser's ticket for a round, if it has one that is its own."""
+    ticket = request.cookies.get(_cookie_name(PLACE_COOKIE), "")
+    return ticket_number(_settings().secret_key, session_token(), round_id, ticket) if ticket else None
+
+
+def drop_ticket(response: AnyResponse) -> AnyResponse:
+    """Take the ticket back; return the response."""
+    _drop_cookie(response, PLACE_COOKIE)
+    return response
 
 
 def form_token() -> str:
@@ -171,7 +186,7 @@ def _give_visitor_cookie(response: Response) -> Response:
     return response
 
 
-def _set_cookie(response: Response, name: str, value: str, **attributes: Any) -> None:
+def _set_cookie(response: AnyResponse, name: str, value: str, **attributes: Any) -> None:
     response.set_cookie(
         _cookie_name(name),
         value,
@@ -180,6 +195,16 @@ def _set_cookie(response: Response, name: str, value: str, **attributes: Any) ->
         httponly=True,
         samesite="Lax",
         **attributes,
+    )
+
+
+def _drop_cookie(response: AnyResponse, name: str) -> None:
+    response.delete_cookie(
+        _cookie_name(name),
+        path="/",
+        secure=_settings().secure_cookies,
+        httponly=True,
+        samesite="Lax",
     )
 
 

@@ -25,8 +25,10 @@ LONGEST_FILE = 450
 SHELL_FILES = {
     "__init__",
     "clock",
+    "door",
     "extensions",
     "fields",
+    "health",
     "jobs",
     "launch",
     "logs",
@@ -61,7 +63,7 @@ def part_of(path: Path) -> str:
         return first if first == "question_bank" else rest[0]
     if rest[0] in SHELL_FOLDERS:
         return rest[0]
-    if rest[0] in ("jobs", "pulse"):
+    if rest[0] in ("door", "jobs", "pulse"):
         return "jobs"
     return "shell" if rest[0] in SHELL_FILES else "operations"
 
