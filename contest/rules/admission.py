@@ -11,8 +11,8 @@ from enum import Enum, IntEnum
 # Also what a fresh system begins with, and what it comes back to while nobody waits.
 FIRST_RATE = 30.0
 LOWEST_RATE = 1.0
-# A second of good health adds so many starts a second, or this share of the rate.
-GROWTH, GROWTH_SHARE = 1.0, 0.04
+# A second of good health adds so many starts a second, or this share of the rate if it is more.
+GROWTH, GROWTH_SHARE = 0.25, 0.05
 FALL = 0.7
 # What was lowered shows in the measures only after a while; until then it is not lowered again.
 REACTION_SECONDS = 4.0
