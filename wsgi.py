@@ -16,6 +16,10 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+# The page for an outage has a style sheet.
+PAGE = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; font-src 'self'; frame-ancestors 'none'"
+}
 
 app = create_app()
 static = prepared(Path(app.static_folder or ""), app.config["CONTEST"].data_dir)
@@ -25,8 +29,9 @@ app.wsgi_app = ServeStatic(  # type: ignore[method-assign]
     prefix="static/",
     max_age=ONE_YEAR,  # every address carries the digest of its file
     allow_all_origins=False,
-    add_headers_function=lambda headers, _path, _url: [
-        headers.add_header(name, value) for name, value in HEADERS.items()
+    add_headers_function=lambda headers, _path, url: [
+        headers.add_header(name, value)
+        for name, value in (HEADERS | (PAGE if url.endswith(".html") else {})).items()
     ],
 )
 # Each web process loads this file itself: what serves people is what says that it is alive.

@@ -86,7 +86,9 @@ class Door:
         """Return how many numbers come before one, and in how many seconds it is called; (0, 0): now."""
         line = self.line()
         ahead = max(0, number - 1 - int(line.called))
-        return (0, 0.0) if number <= line.called else (ahead, seconds_to_turn(ahead, line.pace))
+        # Of a rate that has just changed the slower is promised.
+        pace = min(line.pace, line.rate)
+        return (0, 0.0) if number <= line.called else (ahead, seconds_to_turn(ahead, pace))
 
     # --- once a second ---------------------------------------------------------------------------
 

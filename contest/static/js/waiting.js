@@ -70,4 +70,5 @@ document.addEventListener("visibilitychange", () => {
   document.title = TITLE;
   begin();
 });
+write("at-the-turn", "Khi đến lượt, bài thi tự mở nếu trang này đang hiện trên màn hình; nếu không, trang chờ bạn quay lại.");
 plan(Number(box.dataset.lookIn));
