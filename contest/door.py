@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import structlog
 from flask import Flask, after_this_request, current_app, redirect, url_for
+from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug import Response
 
@@ -35,7 +36,6 @@ class Door:
     """Lets starts through at this process's share of the rate while nobody waits anywhere."""
 
     def __init__(self, app: Flask, settings: Settings) -> None:
-        self.app = app
         self.mode = settings.waiting_room
         self.cap = float(settings.starts_per_second)
         self.process_id = secrets.token_hex(8)
@@ -44,7 +44,10 @@ class Door:
         # None until the line has been read: a process that has just begun lets everybody through.
         self._state: State | None = None
         self._tokens, self._filled_at = 0.0, time.monotonic()
-        self._ticks = 0
+        self._ticks, self._lag = 0, 0.0
+        # Of its own: a process whose requests hold all connections must still say so.
+        options = app.config["SQLALCHEMY_ENGINE_OPTIONS"] | {"pool_size": 1, "max_overflow": 0}
+        self._engine = create_engine(app.config["SQLALCHEMY_DATABASE_URI"], **options)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -103,14 +106,17 @@ class Door:
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
+        self._engine.dispose()
 
     def tick(self, *, lag: float = 0.0) -> State:
         """Say how the process fares, move the line if it is time, and remember it."""
         counts = self._gauge.counts() if self._ticks % TICKS_PER_COUNTS == 0 else None
         self._ticks += 1
-        with db.engine.connect() as connection:
+        # One late awakening is no trouble yet.
+        self._lag = (self._lag + lag) / 2
+        with self._engine.connect() as connection:
             state = waiting_room.move(connection, cap=self.cap)
-            waiting_room.say(connection, self.process_id, self._gauge.read(lag=lag), counts)
+            waiting_room.say(connection, self.process_id, self._gauge.read(lag=self._lag), counts)
             connection.commit()
         with self._lock:
             self._state = state
@@ -122,8 +128,7 @@ class Door:
             # Woken late, the process has too much to do: what its requests feel, too.
             lag = max(0.0, time.monotonic() - due)
             try:
-                with self.app.app_context():
-                    self.tick(lag=lag)
+                self.tick(lag=lag)
                 is_well = True
             except SQLAlchemyError as error:
                 if is_well:  # said once, not every second of a long outage

@@ -32,6 +32,7 @@ from contest import (
     regrading,
     scoring,
     tasks,
+    waiting_room,
     winner_checks,
 )
 from contest.clock import db_now
@@ -220,6 +221,7 @@ def sweep() -> None:
     elif idle > RINGING_IS_DUE:
         ring_for_tasks()
     winner_checks.forget_numbers(session, now=db_now(session))
+    waiting_room.forget(session)
     session.commit()
 
 

@@ -68,7 +68,7 @@ POLICIES: dict[str, Policy] = {
     "accounts.logout": _everybody,
     "accounts.me": _signed_in,
     "attempts.start": _in_statement,
-    "attempts.show": _signed_in,
+    "attempts.show": replace(_signed_in, is_first=True),
     "attempts.save": _sitting,
     "attempts.save_form": _sitting,
     "attempts.submit": _sitting,

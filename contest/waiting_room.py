@@ -117,10 +117,12 @@ UPDATE waiting_room SET called = greatest(called, :called), rate = :rate, pace =
        since_at = CASE WHEN :waiting THEN coalesce(since_at, statement_timestamp()) END
 WHERE moved_at = :seen AND mode = :mode
 """)
-_FORGET = text("DELETE FROM web_processes WHERE beat_at < statement_timestamp() - CAST(:gone AS interval)")
-# A start that came straight through leaves none; what is left belongs to people who never came.
-_CLEAR = text("""
+# Of people who never came.
+_FORGET_PLACES = text("""
 DELETE FROM places p USING rounds r WHERE r.id = p.round_id AND r.closed_at IS NOT NULL
+""")
+_FORGET_PROCESSES = text("""
+DELETE FROM web_processes WHERE beat_at < statement_timestamp() - CAST(:gone AS interval)
 """)
 
 
@@ -150,10 +152,13 @@ def move(connection: Connection, *, cap: float) -> State:
             "mode": row.mode,
         },
     ).rowcount
-    if is_ours and line.waiting and not new.waiting:
-        connection.execute(_CLEAR)
-        connection.execute(_FORGET, {"gone": GONE})
     return State(new if is_ours else line, max(1, len(measures)))
+
+
+def forget(session: Session) -> None:
+    """Delete the places of rounds that are over, and the measures of processes that are gone."""
+    session.execute(_FORGET_PLACES)
+    session.execute(_FORGET_PROCESSES, {"gone": GONE})
 
 
 def _line(row: Any) -> Line:

@@ -23,6 +23,7 @@ from sqlalchemy import Engine, event, func, select
 from sqlalchemy.orm import Session
 
 from contest import create_app, security
+from contest.door import Door
 from contest.embedded import EmbeddedServers
 from contest.extensions import db
 from contest.models import AuditEvent
@@ -199,6 +200,7 @@ def live_app(settings: Settings) -> Iterator[Flask]:
         yield app
         db.session.remove()
         db.engine.dispose()
+    app.extensions["door"].stop()
     with psycopg.connect(
         _plain(settings.database_url).replace(_name(settings), "postgres"), autocommit=True
     ) as server:
@@ -242,3 +244,17 @@ def statements(app: Flask) -> Callable[[], AbstractContextManager[list[str]]]:
             event.remove(Engine, "before_cursor_execute", note)
 
     return noting
+
+
+@pytest.fixture
+def make_door(app: Flask) -> Iterator[Callable[..., Door]]:
+    """Return a way to make the door of one more web process."""
+    made: list[Door] = []
+
+    def make(settings: Settings | None = None) -> Door:
+        made.append(Door(app, settings or app.config["CONTEST"]))
+        return made[-1]
+
+    yield make
+    for door in made:
+        door.stop()

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from contest import waiting_room
-from contest.door import Door
 from contest.extensions import db
 from contest.health import BUCKETS, FEWEST, Gauge
 from contest.policies import POLICIES
@@ -100,7 +99,13 @@ def test_few_threads_are_not_all_kept(threads, others):
 
 def test_saving_comes_first_and_a_start_does_not():
     first = {endpoint for endpoint, policy in POLICIES.items() if policy.is_first}
-    assert first >= {"attempts.save", "attempts.save_form", "attempts.submit", "health.healthz"}
+    assert first >= {
+        "attempts.save",
+        "attempts.save_form",
+        "attempts.submit",
+        "attempts.show",
+        "health.healthz",
+    }
     assert first & {"attempts.start", "accounts.login", "public.landing", "waiting_room.place"} == set()
 
 
@@ -230,8 +235,7 @@ def test_with_a_token_only_its_holder_reads_metrics(live_app):
 def test_a_door_tells_how_its_process_fares(live_app):
     gauge = live_app.extensions["gauge"]
     serve(gauge, "attempts.save", seconds=0.9, times=20)
-    door = Door(live_app, live_app.config["CONTEST"])
-    door.tick()
+    live_app.extensions["door"].tick()
     found = waiting_room.overview(db.session())
     assert found.processes[0].save_ms == pytest.approx(900, abs=50)
     assert found.verdict.name == "BAD"

@@ -10,7 +10,6 @@ from sqlalchemy.exc import IntegrityError
 from contest import waiting_room
 from contest.attempts import NotSignedIn
 from contest.clock import db_now
-from contest.door import Door
 from contest.errors import BadInput, Conflict
 from contest.extensions import db
 from contest.models import AuditEvent, Place, WaitingRoom, WebProcess
@@ -166,16 +165,22 @@ def test_the_rate_follows_the_worst_process_that_is_alive(round, people):
     assert state.line.rate > 14.0
 
 
-def test_places_go_when_their_round_is_over_and_the_line_is_empty(round, people):
+def test_places_go_with_their_round_and_processes_with_their_silence(round, people):
     take(people[0], round)
     builders.close(round, with_books=False)
     other = builders.make_round(round.contest)
     insert = text("INSERT INTO places (account_id, round_id) VALUES (:person, :round)")
     db.session.execute(insert, {"person": people[1].id, "round": other.id})
-    set_room(mode="open")
-    let_pass(1)
-    assert move().line.waiting == 0
+    for name in ("here", "gone"):
+        waiting_room.say(db.session.connection(), name, Measures(), None)
+    db.session.execute(
+        update(WebProcess)
+        .where(WebProcess.id == "gone")
+        .values(beat_at=WebProcess.beat_at - waiting_room.GONE)
+    )
+    waiting_room.forget(db.session())
     assert db.session.scalars(select(Place.round_id)).all() == [other.id]
+    assert db.session.scalars(select(WebProcess.id)).all() == ["here"]
 
 
 def test_a_process_keeps_its_counts_until_it_says_new_ones(session):
@@ -193,8 +198,8 @@ def standing(door, **line):
     door._tokens = 0.0
 
 
-def test_while_nobody_waits_a_process_lets_through_its_share(app):
-    door = Door(app, app.config["CONTEST"])
+def test_while_nobody_waits_a_process_lets_through_its_share(make_door):
+    door = make_door()
     assert door.lets_through(), "before it has read the line"
     standing(door, rate=10.0)
     door._filled_at -= 60
@@ -203,8 +208,8 @@ def test_while_nobody_waits_a_process_lets_through_its_share(app):
     )
 
 
-def test_while_somebody_waits_nobody_comes_straight_through(app):
-    door = Door(app, app.config["CONTEST"])
+def test_while_somebody_waits_nobody_comes_straight_through(make_door):
+    door = make_door()
     standing(door, rate=1000.0, taken=5, called=5.0)
     door._filled_at -= 60
     assert door.lets_through()
@@ -212,11 +217,11 @@ def test_while_somebody_waits_nobody_comes_straight_through(app):
     assert not door.lets_through()
 
 
-def test_the_setting_and_the_organizers_may_open_the_door(app):
+def test_the_setting_and_the_organizers_may_open_the_door(app, make_door):
     settings = app.config["CONTEST"]
     crowd = {"taken": 50, "rate": 1.0}
-    off, on = (Door(app, replace(settings, waiting_room=mode)) for mode in ("off", "on"))
-    opened = Door(app, settings)
+    off, on = (make_door(replace(settings, waiting_room=mode)) for mode in ("off", "on"))
+    opened = make_door()
     standing(off, **crowd)
     standing(opened, mode=Mode.OPEN, **crowd)
     assert off.lets_through()
@@ -224,8 +229,8 @@ def test_the_setting_and_the_organizers_may_open_the_door(app):
     assert not on.lets_through()
 
 
-def test_what_a_place_is_worth(app):
-    door = Door(app, app.config["CONTEST"])
+def test_what_a_place_is_worth(make_door):
+    door = make_door()
     standing(door, taken=100, called=10.7, pace=5.0)
     assert door.prospect(10) == (0, 0.0)
     assert door.prospect(11) == (0, pytest.approx(0.2))

@@ -10,7 +10,6 @@ from sqlalchemy.exc import OperationalError
 
 from contest import waiting_room
 from contest.clock import db_now
-from contest.door import Door
 from contest.extensions import db
 from contest.models import Attempt, Place, WaitingRoom
 from contest.rules.admission import Line
@@ -77,9 +76,9 @@ def test_a_straight_start_still_takes_three_statements(app, round, people, state
     assert len(noted) <= 3
 
 
-def test_a_tick_takes_four_statements(app, statements):
+def test_a_tick_takes_four_statements(make_door, statements):
     with statements() as noted:
-        Door(app, app.config["CONTEST"]).tick()
+        make_door().tick()
     assert len(noted) <= 4
 
 
@@ -169,6 +168,14 @@ def test_where_a_number_stands_is_told_without_a_statement(app, round, people, d
     assert noted == []
 
 
+def test_another_device_gets_a_ticket_with_the_page(app, round, people, door):
+    press_start(browser_of(app, people[0]), round)
+    device = browser_of(app, people[0])
+    assert device.get(f"/rounds/{round.id}/place").status_code == 404
+    assert device.get(f"/rounds/{round.id}/waiting").status_code == 200
+    assert device.get(f"/rounds/{round.id}/place").status_code == 200
+
+
 def test_without_a_place_the_room_leads_back_to_the_contest(app, round, people):
     answer = browser_of(app, people[0]).get(f"/rounds/{round.id}/waiting")
     assert (answer.status_code, answer.location) == (303, f"/contests/{round.contest.slug}")
@@ -213,7 +220,7 @@ def test_a_burst_of_devices_takes_one_place_each_person(app, round):
     assert db.session.scalar(select(func.count()).select_from(Place)) == len(tokens)
 
 
-def test_of_five_thousand_who_wait_each_is_called_once_and_in_order(app, round, people):
+def test_of_five_thousand_who_wait_each_is_called_once_and_in_order(make_door, round):
     """Two processes move the line, and one of them dies on the way."""
     db.session.execute(
         text("""
@@ -230,8 +237,7 @@ def test_of_five_thousand_who_wait_each_is_called_once_and_in_order(app, round, 
         {"round": round.id},
     )
     set_room(mode="fixed", fixed_rate=150)
-    settings = app.config["CONTEST"]
-    doors, called = [Door(app, settings), Door(app, settings)], [0.0]
+    doors, called = [make_door(), make_door()], [0.0]
     for second in range(70):
         if second == 20:
             doors.pop()
@@ -244,9 +250,8 @@ def test_of_five_thousand_who_wait_each_is_called_once_and_in_order(app, round, 
     assert doors[0].line().waiting == 0
 
 
-def test_doors_of_two_processes_share_the_rate_and_a_new_one_takes_over(app, round):
-    settings = app.config["CONTEST"]
-    first, second = Door(app, settings), Door(app, settings)
+def test_doors_of_two_processes_share_the_rate_and_a_new_one_takes_over(make_door, round):
+    first, second = make_door(), make_door()
     first.tick()
     second.tick()
     assert first.tick().processes == 2
@@ -254,14 +259,14 @@ def test_doors_of_two_processes_share_the_rate_and_a_new_one_takes_over(app, rou
     number = take(person, round).number
     assert first.tick().line.taken == number
     # Both are killed; what comes after finds the place.
-    third = Door(app, settings)
+    third = make_door()
     third.tick()
     assert third.prospect(number)[0] >= 0
     assert take(person, round).number == number
 
 
-def test_the_thread_of_a_door_lives_through_an_outage(app, monkeypatch):
-    door = Door(app, app.config["CONTEST"])
+def test_the_thread_of_a_door_lives_through_an_outage(make_door, monkeypatch):
+    door = make_door()
     calls, went_on = [], threading.Event()
 
     def tick(*, lag):

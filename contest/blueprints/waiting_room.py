@@ -3,7 +3,7 @@
 import random
 from math import ceil
 
-from flask import Blueprint, current_app, redirect, render_template, url_for
+from flask import Blueprint, current_app, make_response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from contest import contests, waiting_room
@@ -12,7 +12,7 @@ from contest.door import Door
 from contest.extensions import db
 from contest.formatting import vn_wait
 from contest.rules.admission import seconds_to_look
-from contest.signing_in import session_hash, ticket_in_hand
+from contest.signing_in import give_ticket, session_hash, ticket_in_hand
 
 bp = Blueprint("waiting_room", __name__)
 ROUND = "/rounds/<int(max=2147483647):round_id>"
@@ -28,7 +28,7 @@ def show(round_id: int) -> ResponseReturnValue:
         return redirect(url_for("public.contest_page", slug=round.contest.slug), 303)
     now = db_now(session)
     ahead, seconds = (0, 0.0) if turn.is_called else _door().prospect(turn.number)
-    return render_template(
+    page = render_template(
         "waiting_room/show.html",
         contest=round.contest,
         round=round,
@@ -38,8 +38,13 @@ def show(round_id: int) -> ResponseReturnValue:
         when=vn_wait(seconds),
         is_too_late=seconds > (round.closes_at - now).total_seconds(),
         paused_until=round.paused_until if round.paused_until and now < round.paused_until else None,
-        look_in=ceil(seconds_to_look(seconds, random.random())),
+        look_in=ceil(seconds_to_look(seconds, random.random())),  # spreads those who ask
     )
+    response = make_response(page)
+    # Another device, or the same after a new sign-in.
+    if ticket_in_hand(round_id) != turn.number:
+        give_ticket(response, round_id, turn.number)
+    return response
 
 
 @bp.get(f"{ROUND}/place")
