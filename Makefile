@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BOOTSTRAP = $(PYTHON) scripts/bootstrap.py
 
-.PHONY: run test check browser lock clean
+.PHONY: run test check browser bench lock clean
 
 run:
 	@$(BOOTSTRAP) run
@@ -15,6 +15,10 @@ check:
 
 browser:
 	@$(BOOTSTRAP) browser
+
+# make bench ARGS=--quick tries it on a tenth of the data; ARGS=--soak loads for 15 minutes more.
+bench:
+	@$(BOOTSTRAP) bench $(ARGS)
 
 # Rewrites both locks after a change of requirements.in or requirements-dev.in. What is locked stays
 # as it is where it can; `make lock UPGRADE=--upgrade` takes the newest of everything.

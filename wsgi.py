@@ -1,5 +1,6 @@
 """The application for a WSGI server, with static files served beside it."""
 
+import gc
 from pathlib import Path
 
 from servestatic import ServeStatic
@@ -34,6 +35,9 @@ app.wsgi_app = ServeStatic(  # type: ignore[method-assign]
         for name, value in (HEADERS | (PAGE if url.endswith(".html") else {})).items()
     ],
 )
+# What is there now stays: the garbage collector need not look at it again with every full collection.
+gc.collect()
+gc.freeze()
 # Each web process loads this file itself: what serves people is what says that it is alive.
 pulse = Pulse(app, "web").start()
 # Says how this process fares, and moves the line before the starts.

@@ -14,24 +14,41 @@ LARGEST_BODY = 64 * 1024
 ONE_YEAR = 31_536_000
 # A request that waits longer than this for a connection is answered 503.
 POOL_TIMEOUT = 2
-SESSION_TIMEOUTS = (
-    "-c statement_timeout=5000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=10000"
-)
+# In milliseconds, for every connection; what may take longer asks for it until its commit.
+SESSION_TIMEOUTS = {
+    "statement_timeout": 5000,
+    "lock_timeout": 3000,
+    "idle_in_transaction_session_timeout": 10_000,
+}
 
 
 def create_app(settings: "Settings | None" = None) -> "Flask":
     """Return the application for the given settings, or those of the environment."""
     # Imported here, so that the supervisor, which imports this package too, stays small and quick.
-    from flask import Flask
     from werkzeug.middleware.proxy_fix import ProxyFix
 
-    from contest import door, health, jobs, logs, models, navigation, responses, signing_in  # noqa: F401  (models: the mappers)
+    from contest import (
+        door,
+        health,
+        hot_connections,
+        jobs,
+        limits,
+        logs,
+        navigation,
+        page_cache,
+        replica,
+        responses,
+        signing_in,
+    )
+    from contest import models as _  # noqa: F401  (the mappers)
+    from contest.application import Application
     from contest.blueprints import BLUEPRINTS
-    from contest.extensions import db, migrate
+    from contest.extensions import REPLICA, db, migrate
+    from contest.redis_connection import QuickRedis
     from contest.settings import Settings
 
     settings = settings or Settings.from_env()
-    app = Flask(__name__)
+    app = Application(__name__)
     app.config.update(
         CONTEST=settings,
         SECRET_KEY=settings.secret_key,
@@ -44,19 +61,25 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
         WTF_CSRF_ENABLED=False,  # signing_in checks every request before any form sees it
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         SQLALCHEMY_ENGINE_OPTIONS=_engine_options(settings),
+        SQLALCHEMY_BINDS={REPLICA: _replica_options(settings)} if settings.replica_url else {},
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
     db.init_app(app)
+    hot_connections.init_app(app)
     migrate.init_app(app, db, directory=str(MIGRATIONS))
     logs.init_app(app)
     health.init_app(app)
     responses.init_app(app)
     signing_in.init_app(app)
     navigation.init_app(app)
+    replica.init_app(app)
+    app.extensions["redis"] = QuickRedis(settings.redis_url)
+    limits.init_app(app)
     jobs.init_app(app)
     door.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    page_cache.init_app(app)
     if settings.proxy_count:
         hops = settings.proxy_count
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
@@ -64,6 +87,13 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
 
 
 def _engine_options(settings: "Settings") -> dict[str, Any]:
+    connect_args: dict[str, Any] = {"connect_timeout": 3}
+    if settings.is_pooled:
+        # Each transaction may run on another server connection: there the timeouts are the role's
+        # (`contest migrate` sets them), and a prepared statement would be another connection's.
+        connect_args["prepare_threshold"] = None
+    else:
+        connect_args["options"] = _timeouts()
     return {
         "pool_size": settings.web_threads,
         "max_overflow": 2,
@@ -71,5 +101,21 @@ def _engine_options(settings: "Settings") -> dict[str, Any]:
         "pool_recycle": 1800,
         "pool_pre_ping": True,
         "hide_parameters": True,  # or an error would carry people's data into the log
-        "connect_args": {"options": SESSION_TIMEOUTS, "connect_timeout": 3},
+        "connect_args": connect_args,
+    }
+
+
+def _timeouts() -> str:
+    return " ".join(f"-c {name}={milliseconds}" for name, milliseconds in SESSION_TIMEOUTS.items())
+
+
+def _replica_options(settings: "Settings") -> dict[str, Any]:
+    """Return the options of the replica's engine: few threads may wait for it, and none for long."""
+    return {
+        **_engine_options(settings),
+        "url": settings.replica_url,
+        "pool_size": max(1, settings.web_threads // 4),
+        "max_overflow": 0,
+        "pool_timeout": 0.2,
+        "connect_args": {"options": _timeouts(), "connect_timeout": 2},
     }

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import exists, func, select, text, update
 from sqlalchemy.orm import Session, selectinload
 
 from contest import audit, leaderboards, pools, readiness, round_settings, unranked
@@ -56,6 +56,18 @@ def phase(round: Round, *, now: datetime) -> Phase:
     if round.opened_at is None or now < round.opens_at:
         return Phase.PLANNED
     return Phase.OPEN if now < round.closes_at else Phase.CLOSING
+
+
+def seconds_to_next_moment(session: Session) -> float:
+    """Return how long the clock alone changes nothing of what the public sees; a day if nothing is near."""
+    moments = text("""
+        SELECT extract(epoch FROM min(moment) - statement_timestamp())
+        FROM rounds,
+             LATERAL unnest(ARRAY[opens_at, closes_at, paused_until, complaints_close_at]) moment
+        WHERE moment > statement_timestamp()
+    """)
+    seconds = session.scalar(moments)
+    return 86_400.0 if seconds is None else float(seconds)
 
 
 def current_contest(session: Session) -> Contest | None:

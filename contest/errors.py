@@ -45,7 +45,10 @@ class TooSoon(ContestError):
     """The same was done a moment ago."""
 
     status = 429
-    retry_after = 1
+
+    def __init__(self, sentence: str, retry_after: int = 1) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after
 
 
 class TryAgain(ContestError):

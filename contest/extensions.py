@@ -3,9 +3,11 @@
 from datetime import date, datetime
 from typing import Any, ClassVar
 
+from flask import g
 from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session
 from sqlalchemy import Date, DateTime, LargeBinary, MetaData, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, registry
@@ -35,6 +37,20 @@ class Base(DeclarativeBase):
     )
 
 
-db = SQLAlchemy(model_class=Base, disable_autonaming=True)
+# The bind of the streaming replica.
+REPLICA = "replica"
+
+
+class RoutedSession(Session):
+    """A session whose statements go to the replica while the request reads from there."""
+
+    def get_bind(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the engine or connection for a statement."""
+        if g.get("reads_replica"):
+            return self._db.engines[REPLICA]
+        return super().get_bind(*args, **kwargs)
+
+
+db = SQLAlchemy(model_class=Base, disable_autonaming=True, session_options={"class_": RoutedSession})
 migrate = Migrate()
 login_manager = LoginManager()

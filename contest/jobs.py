@@ -32,13 +32,14 @@ from contest import (
     regrading,
     scoring,
     tasks,
+    throttles,
     waiting_room,
     winner_checks,
 )
 from contest.clock import db_now
 from contest.extensions import db
 from contest.models import RoundDivision, Task
-from contest.redis_connection import Breaker, quick_redis
+from contest.redis_connection import QuickRedis
 
 logger = structlog.get_logger()
 
@@ -145,9 +146,9 @@ class OurJob(Job):
 class Doorbell:
     """Rings for the workers, at most once a second per process, and never makes a request wait long."""
 
-    def __init__(self, redis_url: str) -> None:
-        self.queue = Queue(QUEUE, connection=quick_redis(redis_url), serializer=SERIALIZER, job_class=OurJob)
-        self.breaker = Breaker()
+    def __init__(self, redis: QuickRedis) -> None:
+        self.queue = Queue(QUEUE, connection=redis.client, serializer=SERIALIZER, job_class=OurJob)
+        self.breaker = redis.breaker
         self._lock = threading.Lock()
         self._rang_at: dict[str, float] = {}
         self._was_heard: dict[str, bool] = {}
@@ -169,7 +170,7 @@ class Doorbell:
 
 def init_app(app: Flask) -> None:
     """Hang the doorbell on the application."""
-    app.extensions["doorbell"] = Doorbell(app.config["CONTEST"].redis_url)
+    app.extensions["doorbell"] = Doorbell(app.extensions["redis"])
 
 
 def ring_for_scoring() -> bool:
@@ -222,6 +223,7 @@ def sweep() -> None:
         ring_for_tasks()
     winner_checks.forget_numbers(session, now=db_now(session))
     waiting_room.forget(session)
+    throttles.prune(session)
     session.commit()
 
 

@@ -14,7 +14,8 @@ from structlog.typing import EventDict
 
 logger = structlog.get_logger()
 ROW_IN_ERROR = re.compile(r"DETAIL:.*?(?=\n\[SQL|\n\n|\Z)", re.DOTALL)
-QUIET_ENDPOINTS = frozenset({"static", "health.healthz", "health.readyz"})
+# Told of only when it goes wrong: of a save that is acknowledged, the attempt's row tells.
+QUIET_BELOW = {"static": 500, "health.healthz": 500, "health.readyz": 500, "attempts.save": 400}
 
 
 def init_app(app: Flask) -> None:
@@ -29,7 +30,7 @@ def init_app(app: Flask) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         logger_factory=structlog.PrintLoggerFactory(),
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=app.config["CONTEST"].env != "test",
     )
     if app.config["CONTEST"].env != "test":
         logging.basicConfig(level=logging.WARNING, stream=sys.stdout, force=True)
@@ -49,7 +50,7 @@ def _note_start() -> None:
 
 
 def _log_request(response: Response) -> Response:
-    if request.endpoint not in QUIET_ENDPOINTS or response.status_code >= 500:
+    if not _is_quiet(request.endpoint, response.status_code):
         logger.info(
             "request",
             method=request.method,
@@ -58,3 +59,7 @@ def _log_request(response: Response) -> Response:
             ms=round((time.monotonic() - g.get("started", time.monotonic())) * 1000, 1),
         )
     return response
+
+
+def _is_quiet(endpoint: str | None, status: int) -> bool:
+    return status < QUIET_BELOW.get(endpoint or "", 0)

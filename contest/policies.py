@@ -7,6 +7,22 @@ decides: `find and authorise in one step`.
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from contest.rules.rates import (
+    CHANGE,
+    DOWNLOAD,
+    EXPORT,
+    FILE,
+    IMPORT,
+    LOOK_UP,
+    PRACTICE,
+    PRINT,
+    REGISTER,
+    SEARCH,
+    SIGN_IN,
+    START,
+    Rate,
+)
+
 
 class Who(Enum):
     """Who may use a route."""
@@ -29,20 +45,33 @@ class Policy:
     public_seconds: int = 0
     # For how many seconds the browser that asked may keep the answer: its address never names another.
     own_seconds: int = 0
+    # Of a page that is the same for everybody without a session: the parameters of its address that
+    # count. The process keeps such pages (page_cache). None: it is made for each request.
+    shared_by: frozenset[str] | None = None
     # The largest body in bytes where it differs from the application's.
     largest_body: int | None = None
     # Served before all others: of a process's threads some are kept for these routes.
     is_first: bool = False
+    # How often one person, device or network may use it.
+    rate: Rate | None = None
 
 
 _everybody = Policy(Who.EVERYBODY)
+_shared = Policy(Who.EVERYBODY, shared_by=frozenset())
 _signed_in = Policy(Who.SIGNED_IN)
-_staff = Policy(Who.STAFF)
-_organizer = Policy(Who.STAFF, roles=frozenset({"organizer"}))
+_staff = Policy(Who.STAFF, rate=CHANGE)
+_organizer = replace(_staff, roles=frozenset({"organizer"}))
 # Signs as the second person.
-_approver = Policy(Who.STAFF, roles=frozenset({"approver"}))
+_approver = replace(_staff, roles=frozenset({"approver"}))
 # Writes and signs for items.
-_author = Policy(Who.STAFF, roles=frozenset({"organizer", "approver"}))
+_author = replace(_staff, roles=frozenset({"organizer", "approver"}))
+_export = replace(_staff, rate=EXPORT)
+_printed = replace(_staff, rate=PRINT)
+# Finds something by a code that somebody was given.
+_look_up = replace(_everybody, rate=LOOK_UP)
+_practice = replace(_everybody, rate=PRACTICE)
+_files = replace(_signed_in, rate=FILE)
+_download = replace(_signed_in, rate=DOWNLOAD)
 # A picture of 5 MB and the other fields.
 _with_picture = replace(_author, largest_body=6 * 1024 * 1024)
 _in_statement = Policy(Who.SESSION_IN_STATEMENT)
@@ -50,48 +79,53 @@ _in_statement = Policy(Who.SESSION_IN_STATEMENT)
 _sitting = replace(_in_statement, is_first=True)
 _operations = replace(_everybody, is_first=True)
 
+
+def _board(*parameters: str) -> Policy:
+    return replace(_shared, shared_by=frozenset(parameters))
+
+
 POLICIES: dict[str, Policy] = {
     "static": Policy(Who.EVERYBODY, public_seconds=31_536_000),
     "health.healthz": _operations,
     "health.readyz": _operations,
     "metrics.show": _operations,
-    "public.landing": _everybody,
-    "public.contest_page": _everybody,
-    "public.rules": _everybody,
+    "public.landing": _shared,
+    "public.contest_page": _shared,
+    "public.rules": _shared,
     "public.headcounts_file": _everybody,
-    "public.privacy": _everybody,
+    "public.privacy": _shared,
     "practice.index": _everybody,
-    "practice.new": _everybody,
-    "practice.show": _everybody,
-    "accounts.register": _everybody,
-    "accounts.login": _everybody,
+    "practice.new": _practice,
+    "practice.show": _practice,
+    "accounts.register": replace(_everybody, rate=REGISTER),
+    "accounts.login": replace(_everybody, rate=SIGN_IN),
     "accounts.logout": _everybody,
     "accounts.me": _signed_in,
-    "attempts.start": _in_statement,
+    "attempts.start": replace(_in_statement, rate=START),
     "attempts.show": replace(_signed_in, is_first=True),
     "attempts.save": _sitting,
     "attempts.save_form": _sitting,
     "attempts.submit": _sitting,
     "attempts.result": _signed_in,
-    "attempts.receipts": _everybody,
-    "attempts.receipt": _everybody,
-    "contest_standings.show": _everybody,
+    "attempts.receipts": replace(_everybody, rate=replace(LOOK_UP, with_argument="code")),
+    "attempts.receipt": _look_up,
+    "contest_standings.show": _board("division", "page"),
     "contest_standings.staff": _staff,
-    "attempts.receipt_qr": _everybody,
+    "attempts.receipt_qr": _look_up,
     "waiting_room.show": _signed_in,
     "waiting_room.place": _everybody,
-    "complaints.new": _signed_in,
+    "complaints.new": _files,
     "complaints.show": _signed_in,
-    "winner_checks.identity": _signed_in,
+    "winner_checks.identity": _files,
     "pictures.show": Policy(Who.EVERYBODY, own_seconds=31_536_000),
     "pictures.of_import": Policy(Who.STAFF, own_seconds=31_536_000),
-    "leaderboards.units": _everybody,
-    "leaderboards.individuals": _everybody,
-    "leaderboards.winners": _everybody,
+    "leaderboards.units": replace(_board("round", "division", "group", "page", "q", "scope"), rate=SEARCH),
+    "leaderboards.individuals": _board("round", "division", "page"),
+    "leaderboards.winners": _board("round", "version"),
     "certificates.check": _everybody,
-    "certificates.show": _everybody,
-    "certificates.download": _signed_in,
-    "certificates.take_part": _signed_in,
+    "certificates.show": _look_up,
+    "certificates.download": _download,
+    "certificates.take_part": _download,
     "bundles.bundle": Policy(Who.EVERYBODY, public_seconds=31_536_000),
     "bundles.file": Policy(Who.EVERYBODY, public_seconds=31_536_000),
     "admin_bank.index": _staff,
@@ -103,11 +137,11 @@ POLICIES: dict[str, Policy] = {
     "admin_bank.approve": _author,
     "admin_bank.retire": _author,
     "admin_bank.release": _organizer,
-    "admin_bank.export": _staff,
+    "admin_bank.export": _export,
     "admin_bank.duplicates": _staff,
     "admin_bank.search_duplicates": _author,
     "admin_bank.tell_apart": _author,
-    "admin_imports.new": replace(_author, largest_body=5 * 1024 * 1024),
+    "admin_imports.new": replace(_author, largest_body=5 * 1024 * 1024, rate=IMPORT),
     "admin_imports.show": _staff,
     "admin_imports.apply": _author,
     "admin_imports.read_again": _author,
@@ -155,14 +189,14 @@ POLICIES: dict[str, Policy] = {
     "admin_results.units": _staff,
     "admin_results.show": _staff,
     "admin_results.publish": _organizer,
-    "admin_results.workbook": _staff,
+    "admin_results.workbook": _export,
     "admin_contests.index": _staff,
     "admin_contests.show": _staff,
     "admin_contests.new": _organizer,
     "admin_contests.edit": _organizer,
     "admin_contests.announce": _organizer,
     "admin_contests.counts": _organizer,
-    "admin_contests.export_counts": _staff,
+    "admin_contests.export_counts": _export,
     "admin_contests.lock_counts": _organizer,
     "admin_contests.name_unranked": _organizer,
     "admin_contests.unname_unranked": _organizer,
@@ -187,7 +221,7 @@ POLICIES: dict[str, Policy] = {
     "admin_complaints.receive": _organizer,
     "admin_complaints.show": _organizer,
     "admin_complaints.extend": _organizer,
-    "statistics.show": _everybody,
+    "statistics.show": _board("round", "division"),
     "admin_statistics.show": _staff,
     "admin_analysis.show": _staff,
     "admin_analysis.item": _staff,
@@ -199,9 +233,9 @@ POLICIES: dict[str, Policy] = {
     "admin_certificates.show": _staff,
     "admin_certificates.issue": _organizer,
     "admin_certificates.print_all": _organizer,
-    "admin_certificates.files": _organizer,
-    "admin_documents.winner_list": _staff,
-    "admin_documents.unit_summary": _staff,
-    "admin_documents.posters": _staff,
-    "admin_documents.round_report": _staff,
+    "admin_certificates.files": replace(_organizer, rate=EXPORT),
+    "admin_documents.winner_list": _printed,
+    "admin_documents.unit_summary": _printed,
+    "admin_documents.posters": _printed,
+    "admin_documents.round_report": _printed,
 }

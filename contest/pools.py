@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,15 @@ from sqlalchemy.orm import Session
 from contest import locks
 from contest.clock import LOCAL_ZONE
 from contest.models import BankItem, ItemVersion, Pool, Round, RoundDivision
-from question_bank.draw import REQUIRED, Cell, PoolItem, required_code, shortfalls
+from question_bank.draw import (
+    REQUIRED,
+    Candidates,
+    Cell,
+    PoolItem,
+    candidates_of,
+    required_code,
+    shortfalls,
+)
 
 # What the pool keeps of a version: no texts, so that a large bank is read quickly.
 Frozen = Row[Any]
@@ -31,11 +39,21 @@ class LoadedPool:
 
     items: Mapping[str, PoolItem]
     versions: Mapping[str, int]
+    # By specification: a round's division has one.
+    _candidates: dict[tuple[Cell, ...], list[Candidates]] = field(default_factory=dict, compare=False)
 
     @cached_property
     def keys(self) -> dict[str, tuple[int, ...]]:
         """The keys by code."""
         return {code: item.key for code, item in self.items.items()}
+
+    def candidates(self, specification: Sequence[Mapping[str, Any]]) -> list[Candidates]:
+        """Return what each cell of the stored specification may take."""
+        cells = tuple(specification_cells(specification))
+        found = self._candidates.get(cells)
+        if found is None:
+            found = self._candidates[cells] = candidates_of(list(self.items.values()), cells)
+        return found
 
 
 def loaded(session: Session | Connection, pool_id: int, sha256: str) -> LoadedPool:
@@ -43,12 +61,23 @@ def loaded(session: Session | Connection, pool_id: int, sha256: str) -> LoadedPo
 
     The digest is part of the key, so that a restored or another database never gets a stale one.
     """
-    pool = _loaded.get((pool_id, sha256))
+    pool = kept(pool_id, sha256)
     if pool is None:
         row = session.execute(select(Pool.file, Pool.item_versions).where(Pool.id == pool_id)).one()
-        if len(_loaded) >= POOLS_KEPT:
-            _loaded.clear()
-        pool = _loaded[pool_id, sha256] = LoadedPool(pool_items(row.file), row.item_versions)
+        pool = keep(pool_id, sha256, row.file, row.item_versions)
+    return pool
+
+
+def kept(pool_id: int, sha256: str) -> LoadedPool | None:
+    """Return a pool that this process has loaded before, or None."""
+    return _loaded.get((pool_id, sha256))
+
+
+def keep(pool_id: int, sha256: str, file: bytes, versions: Mapping[str, int]) -> LoadedPool:
+    """Return a pool made of its file, and keep it for the next time."""
+    if len(_loaded) >= POOLS_KEPT:
+        _loaded.clear()
+    pool = _loaded[pool_id, sha256] = LoadedPool(pool_items(file), versions)
     return pool
 
 

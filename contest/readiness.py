@@ -17,7 +17,8 @@ from question_bank.draw import Cell, PoolItem, required_code, shortfalls
 FRESH_BACKUP = timedelta(hours=24)
 LATE_CHANGE = timedelta(hours=24)
 NO_WORKER_HEARD = timedelta(seconds=30)
-BACKUP = "backup.confirm"
+BACKUP_CONFIRMED = "backup.confirm"
+BACKUP_MADE = "backup.make"
 MOST_NAMED = 8
 _PROCESSES = {heartbeats.WORKER: "Tiến trình chấm bài", heartbeats.SWEEP: "Tiến trình quét"}
 
@@ -207,7 +208,7 @@ def confirm_backup(session: Session, *, backed_up_at: datetime, now: datetime, a
         raise BadInput(sentence, {"backed_up_at": sentence})
     audit.record(
         session,
-        BACKUP,
+        BACKUP_CONFIRMED,
         "backup",
         now=now,
         actor_id=actor_id,
@@ -215,11 +216,22 @@ def confirm_backup(session: Session, *, backed_up_at: datetime, now: datetime, a
     )
 
 
+def note_backup(session: Session, *, backed_up_at: datetime, sha256: str, now: datetime) -> None:
+    """Note that `contest backup` has made a backup: of which moment, and the digest of its dump."""
+    audit.record(
+        session,
+        BACKUP_MADE,
+        "backup",
+        now=now,
+        after={"backed_up_at": backed_up_at.isoformat(), "sha256": sha256},
+    )
+
+
 def last_backup(session: Session) -> datetime | None:
-    """Return when the last backup was made, as far as it was noted."""
+    """Return of which moment the backup is that the command or a person has noted last."""
     after = session.scalar(
         select(AuditEvent.after)
-        .where(AuditEvent.subject == "backup", AuditEvent.action == BACKUP)
+        .where(AuditEvent.subject == "backup", AuditEvent.action.in_((BACKUP_CONFIRMED, BACKUP_MADE)))
         .order_by(AuditEvent.id.desc())
         .limit(1)
     )

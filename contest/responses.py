@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import structlog
 from flask import Flask, Response, current_app, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -15,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from contest import charts, formatting
-from contest.attempts import NotSignedIn
+from contest.entries import NotSignedIn
 from contest.errors import ContestError, TryAgain
 from contest.extensions import db, login_manager
 
@@ -53,6 +54,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(NotSignedIn, _not_signed_in)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(OperationalError, _database_away)
+    app.register_error_handler(psycopg.OperationalError, _database_away)
     app.register_error_handler(PoolTimeout, _database_away)
     app.register_error_handler(Exception, _bug)
     app.jinja_env.globals.update(asset=asset, chart_ticks=charts.ticks, settings=app.config["CONTEST"])
@@ -76,10 +78,11 @@ def _digest(path: Path) -> str:
 
 
 def _set_headers(response: Response) -> Response:
+    headers = response.headers
     for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+        headers.add(name, value)  # no view sets one of these
     if current_app.config["CONTEST"].secure_cookies:
-        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+        headers.add("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
     policy = g.get("policy")
     is_good = response.status_code < 400 and policy is not None
     if is_good and policy.own_seconds:
@@ -92,10 +95,10 @@ def _set_headers(response: Response) -> Response:
 def _compress(response: Response) -> Response:
     """Compress a page for the wire; a proxy in front may do it instead and then asks for none."""
     if (
-        response.mimetype in ("text/html", "application/json")
+        (response.content_length or 0) >= SMALLEST_COMPRESSED
+        and response.mimetype in ("text/html", "application/json")
         and not response.is_streamed
         and request.accept_encodings["gzip"] > 0
-        and len(response.get_data()) >= SMALLEST_COMPRESSED
     ):
         response.set_data(gzip.compress(response.get_data(), COMPRESSION_LEVEL, mtime=0))
         response.headers["Content-Encoding"] = "gzip"

@@ -8,6 +8,7 @@ import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -30,6 +31,7 @@ NOBODYS_HASH = _hasher.hash(secrets.token_hex(16))
 
 SEAL_VERSION = b"\x01"
 NONCE_BYTES = 12
+THROTTLE_KEY_BYTES = 16
 CSRF_BYTES = 32  # of SHA-256
 RECEIPT_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U
 RECEIPT_LENGTH = 12
@@ -139,7 +141,7 @@ def _csrf_digest(secret_key: str, session_token: str) -> bytes:
 
 
 def _xor(left: bytes, right: bytes) -> bytes:
-    return bytes(a ^ b for a, b in zip(left, right, strict=True))
+    return (int.from_bytes(left) ^ int.from_bytes(right)).to_bytes(CSRF_BYTES)
 
 
 def login_tag(data_key: str, login: str) -> bytes:
@@ -174,10 +176,32 @@ def receipt_digest(data_key: str, facts: bytes) -> str:
     return hmac.digest(_derive(data_key, "receipt"), facts, "sha256").hex()
 
 
+def data_key_tag(data_key: str) -> str:
+    """Return what tells one data key from another and gives nothing of it away."""
+    return hmac.digest(_derive(data_key, "key tag"), b"", "sha256")[:8].hex()
+
+
+def backup_seal(data_key: str, facts: bytes) -> str:
+    """Return the keyed digest of a backup's manifest: only who has the data key can have written it."""
+    return hmac.digest(_derive(data_key, "backup"), facts, "sha256").hex()
+
+
+def device_signature(secret_key: str, text: str) -> bytes:
+    """Return what shows that a device's cookie was written here."""
+    return hmac.digest(_derive(secret_key, "device"), text.encode(), "sha256")
+
+
+def throttle_key(secret_key: str, text: str) -> bytes:
+    """Return the keyed tag under which turns are counted: it tells nothing of whom it counts."""
+    return hmac.digest(_derive(secret_key, "throttle"), text.encode(), "sha256")[:THROTTLE_KEY_BYTES]
+
+
+@lru_cache(maxsize=4)
 def _cipher(data_key: str) -> AESGCM:
     return AESGCM(_derive(data_key, "seal"))
 
 
+@lru_cache(maxsize=32)
 def _derive(secret: str, label: str) -> bytes:
     """Return the key of one use, so that no two uses share one."""
     return hmac.digest(secret.encode(), f"contest|{label}".encode(), "sha256")

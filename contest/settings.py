@@ -28,6 +28,10 @@ class Settings:
 
     env: str = "dev"
     database_url: str
+    # The server itself where `database_url` leads to a pooler in transaction mode; "" without a pooler.
+    database_direct_url: str = ""
+    # A streaming replica that shows anonymous visitors leaderboards and statistics; "" without one.
+    replica_url: str = ""
     redis_url: str
     # Signs cookies and CSRF tokens.
     secret_key: str
@@ -56,6 +60,16 @@ class Settings:
     province: str = "Tỉnh Bắc Ninh"
     host_body: str = "Văn phòng Ủy ban nhân dân"
     contact: str = "Trung tâm Phục vụ hành chính công"
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether a pooler in transaction mode stands before the database."""
+        return bool(self.database_direct_url)
+
+    @property
+    def server_url(self) -> str:
+        """The address of the database server itself, for migrations and backups."""
+        return self.database_direct_url or self.database_url
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -87,7 +101,9 @@ class Settings:
             given |= {name: demo_secrets(data_dir)[name] for name in missing}
         return cls(
             env=env,
-            database_url=_psycopg_url(given["database_url"]),
+            database_url=_psycopg_url(given, "database_url"),
+            database_direct_url=_psycopg_url(given, "database_direct_url"),
+            replica_url=_psycopg_url(given, "replica_url"),
             redis_url=given["redis_url"],
             secret_key=_secret(given, "secret_key"),
             data_key=_secret(given, "data_key"),
@@ -187,11 +203,12 @@ def _hosts(given: Mapping[str, str], env: str) -> tuple[str, ...]:
     return hosts
 
 
-def _psycopg_url(url: str) -> str:
-    """Name the driver, so that the plain postgresql:// of the handbooks works too."""
+def _psycopg_url(given: Mapping[str, str], name: str) -> str:
+    """Name the driver, so that the plain postgresql:// of the handbooks works too; "" if not given."""
+    url = given.get(name, "")
     for scheme in ("postgresql://", "postgres://"):
         if url.startswith(scheme):
             return "postgresql+psycopg://" + url.removeprefix(scheme)
-    if not url.startswith("postgresql+psycopg://"):
-        raise SettingsError("CONTEST_DATABASE_URL must begin with postgresql://.")
+    if url and not url.startswith("postgresql+psycopg://"):
+        raise SettingsError(f"CONTEST_{name.upper()} must begin with postgresql://.")
     return url

@@ -1,6 +1,10 @@
 """The request's person: read from the session cookie, checked against the table of routes and for CSRF."""
 
 import hashlib
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,13 +13,27 @@ from flask.typing import ResponseReturnValue
 from flask_login import AnonymousUserMixin, UserMixin, current_user
 from werkzeug import Response as AnyResponse
 
-from contest import accounts
-from contest.errors import NotAllowed
+from contest import accounts, devices, limits, throttles
+from contest.devices import Device
+from contest.errors import NotAllowed, TooSoon, TryAgain
 from contest.extensions import db, login_manager
 from contest.models import Account, Session
 from contest.policies import POLICIES, Who
-from contest.security import csrf_token, is_csrf_token, new_token, place_ticket, ticket_number
+from contest.rules.figures import vn_duration
+from contest.rules.rates import By, Rate, Step, network_of
+from contest.security import (
+    csrf_token,
+    is_csrf_token,
+    login_tag,
+    new_token,
+    place_ticket,
+    throttle_key,
+    ticket_number,
+    verify_password,
+)
 from contest.settings import Settings
+from contest.throttles import Asked
+from question_bank.text import clean_text
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Until somebody signs in, forms are bound to this cookie instead of the session's.
@@ -23,6 +41,10 @@ VISITOR_COOKIE = "visitor"
 SESSION_COOKIE = "sid"
 # Of somebody who waits to start.
 PLACE_COOKIE = "place"
+DEVICE_COOKIE = "device"
+DEVICE_SECONDS = 365 * 24 * 3600
+# The field in which somebody who signs in says who they are.
+LOGIN_FIELD = "login"
 
 
 class Viewer(UserMixin):  # type: ignore[misc]
@@ -52,18 +74,26 @@ class Visitor(AnonymousUserMixin):  # type: ignore[misc]
 
 def init_app(app: Flask) -> None:
     """Check every request's route, person and token before its view."""
-    login_manager.init_app(app)
+    # Not init_app, which asks Flask's session after each request for a remember-me cookie we don't have.
+    app.login_manager = login_manager  # type: ignore[attr-defined]
     login_manager.anonymous_user = Visitor
     login_manager.request_loader(_viewer)
     login_manager.unauthorized_handler(_ask_to_sign_in)
     app.before_request(_check)
+    app.before_request(_take_turn)
     app.after_request(_give_visitor_cookie)
+    app.after_request(_give_device_cookie)
     app.jinja_env.globals.update(csrf_token=form_token, viewer=current_user)
+
+
+def session_cookie_name(settings: Settings) -> str:
+    """Return what the browser calls the session's cookie."""
+    return f"{_prefix(settings)}{SESSION_COOKIE}"
 
 
 def session_token() -> str:
     """Return the token in the session cookie, or ""."""
-    return request.cookies.get(_cookie_name(SESSION_COOKIE), "")
+    return request.cookies.get(session_cookie_name(_settings()), "")
 
 
 def session_hash() -> bytes:
@@ -72,8 +102,25 @@ def session_hash() -> bytes:
 
 
 def set_session_cookie(response: Response, token: str, session: Session) -> None:
-    """Give the browser the token of its new session."""
+    """Give the browser the token of its new session, and know it again as the account's."""
+    device = devices.remembering(_settings().secret_key, _device(), session.account.login_tag)
+    g.device = g.new_device = device
     _set_cookie(response, SESSION_COOKIE, token, expires=session.expires_at)
+
+
+def is_password_of(account: Account | None, password: str) -> bool:
+    """Tell whether the password is the account's; if so the request is not counted as a failure.
+
+    Nor is one that a rush leaves unread, which raises TryAgain.
+    """
+    try:
+        is_right = verify_password(account.password_hash if account else None, password)
+    except TryAgain:
+        limits.give_back(g.failures)
+        raise
+    if is_right:
+        throttles.give_back(db.session(), g.failures)
+    return is_right
 
 
 def drop_session_cookie(response: Response) -> None:
@@ -148,6 +195,77 @@ def _check() -> ResponseReturnValue | None:
     return None
 
 
+def _take_turn() -> None:
+    """Count the request by the route's rate. Raises TooSoon for one that is too fast."""
+    rate = g.policy.rate
+    if rate is None or (rate.only_unsafe and request.method in SAFE_METHODS):
+        return
+    if rate.with_argument and not request.args.get(rate.with_argument):
+        return
+    asked = list(_turns_of(rate))
+    verdict = limits.allow(rate, asked)
+    if not verdict.is_ok:
+        seconds = max(1, math.ceil(verdict.retry_after))
+        wait = vn_duration(1000 * (seconds if seconds <= 60 else 60 * math.ceil(seconds / 60)))
+        raise TooSoon(f"{rate.sentence} Bạn vui lòng thử lại sau {wait}.", retry_after=seconds)
+    g.failures = [one for one in asked if one.step.is_failures]
+    # What can ask for proof of work reads it here; everything else lets it pass, and it is counted.
+    g.must_prove = verdict.must_prove
+
+
+def _turns_of(rate: Rate) -> Iterator[Asked]:
+    """Yield what the request is counted by. A key says nothing of whom it counts."""
+    scope = f"{rate.name}|{request.endpoint}" if rate.is_per_route else rate.name
+    for number, step in enumerate(rate.steps):
+        whom = _counted_by(step)
+        if whom:
+            key = throttle_key(_settings().secret_key, f"{scope}|{number}|{step.by.value}|{whom}")
+            yield Asked(step, key)
+
+
+def _counted_by(step: Step) -> str:
+    """Return whom a step counts; "" if it does not count this request."""
+    match step.by:
+        case By.ACCOUNT:
+            return str(current_user.id or "")
+        case By.SESSION:
+            return session_hash().hex()
+        case By.DEVICE:
+            return _device().name
+        case By.ADDRESS:
+            # With the day in it, so that nobody is followed from one day to the next.
+            network = network_of(request.remote_addr)
+            return network and f"{network}|{time.time() // 86400:.0f}"
+    typed = request.form.get(LOGIN_FIELD, "")
+    if not typed.strip():
+        return ""
+    tag = login_tag(_settings().data_key, accounts.normal_login(clean_text(typed)))
+    if step.by is By.IDENTITY_AND_DEVICE:
+        return f"{tag.hex()}|{_device().name}"
+    return "" if devices.knows(_settings().secret_key, _device(), tag) else tag.hex()
+
+
+def _device() -> Device:
+    """Return the device that asks; one that was never here gets a cookie with the answer."""
+    if "device" not in g:
+        cookie = request.cookies.get(_cookie_name(DEVICE_COOKIE), "")
+        g.device = devices.read(_settings().secret_key, cookie)
+        if g.device is None:
+            g.device = g.new_device = devices.new_device()
+    device: Device = g.device
+    return device
+
+
+def _give_device_cookie(response: Response) -> Response:
+    device = g.get("new_device")
+    if device is not None:
+        cookie = devices.written(_settings().secret_key, device)
+        _set_cookie(response, DEVICE_COOKIE, cookie, max_age=DEVICE_SECONDS)
+        # A shared cache would give it to everybody.
+        g.policy = replace(g.policy, public_seconds=0)
+    return response
+
+
 def _is_same_origin() -> bool:
     """Tell whether the browser says that the request comes from a page of this site."""
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
@@ -209,8 +327,12 @@ def _drop_cookie(response: AnyResponse, name: str) -> None:
 
 
 def _cookie_name(name: str) -> str:
+    return f"{_prefix(_settings())}{name}"
+
+
+def _prefix(settings: Settings) -> str:
     """A __Host- cookie can't be planted by another host; browsers take it over HTTPS only."""
-    return f"__Host-{name}" if _settings().secure_cookies else f"contest_{name}"
+    return "__Host-" if settings.secure_cookies else "contest_"
 
 
 def _settings() -> Settings:

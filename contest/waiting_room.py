@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.orm import Session
 
-from contest import attempts, audit
+from contest import audit, entries
 from contest.errors import BadInput, Conflict
 from contest.models import WaitingRoom, WebProcess
 from contest.rules.admission import REACTION_SECONDS, Line, Measures, Mode, Verdict, moved, verdict
@@ -57,7 +57,7 @@ def take(connection: Connection, token_hash: bytes, round_id: int, *, waited: fl
 
     Leads to their open attempt if there is one. Raises as attempts.start does: nobody waits in vain.
     """
-    person_id, attempt_id = attempts.may_start(connection, token_hash, round_id, waited=waited)
+    person_id, attempt_id = entries.may_start(connection, token_hash, round_id, waited=waited)
     if attempt_id is not None:
         return Turn(attempt_id)
     # The person's row is locked: no other device of theirs comes between these two.

@@ -6,16 +6,18 @@ a paper in any language. docs/draw.md says it for the public, with a worked exam
 
 import hashlib
 import hmac
+import struct
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import TypeVar
 
 T = TypeVar("T")
 
 # The tag that only one item of a pool carries: a cell with it requires that item.
 REQUIRED = "code:"
-WORD_BYTES = 8
+FOUR_WORDS = struct.Struct(">4Q")
 WORD_RANGE = 2**64
 
 
@@ -108,8 +110,9 @@ class Stream:
     def pick(self, items: Sequence[T], k: int) -> list[T]:
         """Return k of the items in random order (all of them if k is more)."""
         pile = list(items)
-        for i in range(min(k, len(pile) - 1)):
-            j = i + self.below(len(pile) - i)
+        size = len(pile)
+        for i in range(min(k, size - 1)):
+            j = i + self.below(size - i)
             pile[i], pile[j] = pile[j], pile[i]
         return pile[:k]
 
@@ -119,12 +122,8 @@ class Stream:
 
 
 def _words(seed: bytes) -> Iterator[int]:
-    block = 0
-    while True:
-        digest = hmac.digest(seed, block.to_bytes(8, "big"), "sha256")
-        for start in range(0, len(digest), WORD_BYTES):
-            yield int.from_bytes(digest[start : start + WORD_BYTES], "big")
-        block += 1
+    blocks = (hmac.digest(seed, block.to_bytes(8, "big"), "sha256") for block in count())
+    return chain.from_iterable(map(FOUR_WORDS.unpack, blocks))
 
 
 def draw_paper(
@@ -136,26 +135,53 @@ def draw_paper(
     has had in the contest before: they are taken only where a cell has nothing else left. Raises
     NotEnoughItems if a cell can't be filled.
     """
+    return draw_from(candidates_of(pool, specification), seed, had)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The items of a pool that a cell takes, in the order of their codes."""
+
+    cell: Cell
+    items: Sequence[PoolItem]
+    codes: frozenset[str]
+
+    def without(self, codes: Collection[str]) -> Sequence[PoolItem]:
+        """Return the items but those with the codes."""
+        if self.codes.isdisjoint(codes):
+            return self.items
+        return [item for item in self.items if item.code not in codes]
+
+
+def candidates_of(pool: Sequence[PoolItem], specification: Sequence[Cell]) -> list[Candidates]:
+    """Return what each cell may take: the same for all papers of a pool, and slow for a large one."""
+    in_order = sorted(pool, key=lambda item: item.code)
+    fitting = [(cell, tuple(item for item in in_order if cell.takes(item))) for cell in specification]
+    return [Candidates(cell, items, frozenset(item.code for item in items)) for cell, items in fitting]
+
+
+def draw_from(cells: Sequence[Candidates], seed: bytes, had: Collection[str] = ()) -> list[PaperItem]:
+    """Draw one paper from what each cell may take, as draw_paper does."""
     stream = Stream(seed)
-    left = sorted(pool, key=lambda item: item.code)
-    had = frozenset(had)
+    had, taken = frozenset(had), set[str]()
     paper: list[PoolItem] = []
-    for cell in specification:
-        candidates = [item for item in left if cell.takes(item)]
-        if len(candidates) < cell.count:
-            raise NotEnoughItems(f"{cell.topic}/{cell.level} needs {cell.count}, has {len(candidates)}")
-        chosen = stream.pick([item for item in candidates if item.code not in had], cell.count)
+    for candidates in cells:
+        cell, left = candidates.cell, candidates.without(taken)
+        if len(left) < cell.count:
+            raise NotEnoughItems(f"{cell.topic}/{cell.level} needs {cell.count}, has {len(left)}")
+        chosen = stream.pick(candidates.without(taken | had), cell.count)
         if len(chosen) < cell.count:
-            again = [item for item in candidates if item.code in had]
+            again = [item for item in left if item.code in had]
             chosen += stream.pick(again, cell.count - len(chosen))
-        taken = {item.code for item in chosen}
-        left = [item for item in left if item.code not in taken]
+        taken.update(item.code for item in chosen)
         paper += chosen
     return [PaperItem(item.code, option_order(item, stream)) for item in stream.shuffle(paper)]
 
 
 def option_order(item: PoolItem, stream: Stream) -> tuple[int, ...]:
     """Return the option indices in an order of the stream, those that are pinned in their places."""
+    if not item.pinned:
+        return tuple(stream.shuffle(range(item.options)))
     free = [index for index in range(item.options) if index not in item.pinned]
     shuffled = iter(stream.shuffle(free))
     return tuple(index if index in item.pinned else next(shuffled) for index in range(item.options))

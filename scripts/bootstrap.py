@@ -7,7 +7,9 @@ Needs nothing but Python and its standard library, and installs only when a lock
     python3 scripts/bootstrap.py test ARGS      the tests; ARGS go to pytest
     python3 scripts/bootstrap.py check          formatting, lint, types, then the tests
     python3 scripts/bootstrap.py browser ARGS   the journeys in a real Chromium
+    python3 scripts/bootstrap.py bench ARGS     the benchmark, beside its yardsticks
     python3 scripts/bootstrap.py shell ARGS     ARGS, or a shell, inside the environment
+    python3 scripts/bootstrap.py install        the environment alone, as a server needs it
 """
 
 from __future__ import annotations  # so that an old Python still gets as far as check_python()
@@ -44,10 +46,12 @@ CHECKS = {
 
 def main() -> None:
     command, *arguments = sys.argv[1:] or ["help"]
-    if command not in ("run", "test", "check", "browser", "shell"):
+    if command not in ("run", "test", "check", "browser", "bench", "faults", "shell", "install"):
         sys.exit((__doc__ or "").strip())
     check_python()
-    set_up("runtime" if command == "run" else "dev")
+    set_up("runtime" if command in ("run", "install") else "dev")
+    if command == "install":
+        return
     os.environ["VIRTUAL_ENV"] = str(VENV)
     os.environ["PATH"] = f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     if command == "run":
@@ -59,6 +63,8 @@ def main() -> None:
         sys.exit(check())
     if command == "browser":
         execute(str(PYTHON), "-m", "pytest", "tests/browser", "-m", "browser", *arguments)
+    if command == "bench":
+        execute(str(PYTHON), "-m", "trials.bench", *arguments)
     execute(str(PYTHON), *PYTEST, *arguments)
 
 

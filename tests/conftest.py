@@ -7,11 +7,13 @@ commit, in a database of their own that is cloned from a migrated template (`com
 import base64
 import itertools
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import flask_migrate
 import psycopg
@@ -19,7 +21,7 @@ import pytest
 from flask import Flask, Response, g, request
 from flask.testing import FlaskClient
 from psycopg import sql
-from sqlalchemy import Engine, event, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from contest import create_app, security
@@ -102,7 +104,13 @@ def _testing(settings: Settings) -> Flask:
     app = create_app(settings)
     app.testing = True
     _demand_trails(app)
+    _count_afresh(app)
     return app
+
+
+def _count_afresh(app: Flask) -> None:
+    """Give each test turns of its own: the rates' keys are the secret key's, and tests share one Redis."""
+    app.config["CONTEST"] = replace(app.config["CONTEST"], secret_key=secrets.token_urlsafe(32))
 
 
 # What an organizer sends that changes nothing, or only says again what was so already.
@@ -200,6 +208,7 @@ def live_app(settings: Settings) -> Iterator[Flask]:
         yield app
         db.session.remove()
         db.engine.dispose()
+        app.extensions["hot_connections"].close()
     app.extensions["door"].stop()
     with psycopg.connect(
         _plain(settings.database_url).replace(_name(settings), "postgres"), autocommit=True
@@ -233,15 +242,16 @@ def statements(app: Flask) -> Callable[[], AbstractContextManager[list[str]]]:
     def noting() -> Iterator[list[str]]:
         noted: list[str] = []
 
-        def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-            if "SAVEPOINT" not in statement:
-                noted.append(statement)
+        def note(cursor: psycopg.Cursor[Any], statement: Any, *args: Any, **kwargs: Any) -> Any:
+            if "SAVEPOINT" not in str(statement):
+                noted.append(str(statement))
+            return execute(cursor, statement, *args, **kwargs)
 
-        event.listen(Engine, "before_cursor_execute", note)
-        try:
+        # The driver's, below SQLAlchemy, which the hot path does without.
+        execute = psycopg.Cursor.execute
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(psycopg.Cursor, "execute", note)
             yield noted
-        finally:
-            event.remove(Engine, "before_cursor_execute", note)
 
     return noting
 

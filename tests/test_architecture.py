@@ -24,25 +24,30 @@ LONGEST_FILE = 450
 # an operation (contest/<noun>.py) and obeys the operations' rules.
 SHELL_FILES = {
     "__init__",
+    "application",
     "clock",
     "door",
     "extensions",
     "fields",
     "health",
+    "hot_connections",
     "jobs",
     "launch",
+    "limits",
     "logs",
     "navigation",
+    "page_cache",
     "pulse",
     "readings",
     "redis_connection",
+    "replica",
     "responses",
     "settings",
     "signing_in",
     "static_files",
     "supervisor",
 }
-SHELL_FOLDERS = {"blueprints", "cli", "demo", "embedded"}
+SHELL_FOLDERS = {"backups", "blueprints", "cli", "demo", "embedded"}
 WEB = {"flask", "flask_login", "flask_wtf", "flask_migrate", "werkzeug", "wtforms", "jinja2"}
 QUEUE = {"redis", "rq"}
 FILE_FORMATS = {"PIL", "openpyxl", "docx", "lxml", "defusedxml", "xlsxwriter"}
@@ -63,7 +68,7 @@ def part_of(path: Path) -> str:
         return first if first == "question_bank" else rest[0]
     if rest[0] in SHELL_FOLDERS:
         return rest[0]
-    if rest[0] in ("door", "jobs", "pulse"):
+    if rest[0] in ("door", "jobs", "limits", "pulse"):
         return "jobs"
     return "shell" if rest[0] in SHELL_FILES else "operations"
 
@@ -159,7 +164,7 @@ def why_not_in_an_operation(name: str) -> str | None:
     root = name.partition(".")[0]
     if root in WEB:
         return "operations never know the request: take what you need as an argument"
-    if root in QUEUE or is_within(name, "contest.jobs", "contest.redis_connection"):
+    if root in QUEUE or is_within(name, "contest.jobs", "contest.limits", "contest.redis_connection"):
         return "operations never ring: the shell rings after its commit"
     if is_within(name, "contest.clock") and name != "contest.clock.LOCAL_ZONE":
         return "operations never ask for the time: take a keyword-only `now`"
@@ -330,20 +335,48 @@ def test_no_route_is_exempt_from_the_csrf_check():
     )
 
 
+CLIENTS = {"Redis", "StrictRedis", "RedisCluster", "Sentinel", "ConnectionPool", "from_url"}
+
+
+def made_clients(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Every place that makes, or could make, a connection to Redis of its own."""
+    for line, name in imports_of(tree):
+        last = name.rpartition(".")[2]
+        inside = ("redis.asyncio", "redis.client", "redis.connection", "redis.sentinel")
+        if name == "redis" or is_within(name, *inside) or (is_within(name, "redis") and last in CLIENTS):
+            yield line, name
+    for line, name, _ in calls_of(tree):
+        if name.rpartition(".")[2] in CLIENTS:
+            yield line, name
+
+
 def test_there_is_one_way_to_redis():
-    makers = {"redis", "redis.Redis", "redis.StrictRedis", "redis.from_url", "redis.ConnectionPool"}
-    makers |= {"redis.client.Redis", "redis.asyncio", "redis.sentinel", "redis.cluster"}
-    # A worker waits for its queue, so it can't have the quick connection.
-    allowed = {ROOT / "contest/redis_connection.py", ROOT / "contest/cli/processes.py"}
     complain(
         [
-            f"{place(path, line)} imports {name}; use quick_redis of contest/redis_connection.py"
+            f"{place(path, line)} has {name}; use QuickRedis or waiting_redis of contest/redis_connection.py"
             for path in SOURCES
-            if path not in allowed
-            for line, name in imports_of(tree_of(path))
-            if name in makers or name.startswith("redis.asyncio")
+            if path != ROOT / "contest/redis_connection.py"
+            for line, name in made_clients(tree_of(path))
         ]
     )
+
+
+@pytest.mark.parametrize(
+    "source, is_one",
+    [
+        ("import redis", True),
+        ("from redis import Redis", True),
+        ("import redis.asyncio as r", True),
+        ("from redis.client import Redis as R", True),
+        ("from redis.sentinel import Sentinel", True),
+        ("import rq\nrq.connections.Redis.from_url('x')", True),
+        ("def f(kind):\n    return kind.from_url('redis://x')", True),
+        ("from redis.exceptions import RedisError", False),
+        ("from contest.redis_connection import QuickRedis\nQuickRedis('x')", False),
+    ],
+)
+def test_the_rule_for_redis_sees(source, is_one):
+    assert bool(list(made_clients(ast.parse(source)))) is is_one
 
 
 # --- SQL -------------------------------------------------------------------------------------------

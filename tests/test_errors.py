@@ -100,8 +100,9 @@ def test_what_is_not_there_is_not_found_in_vietnamese(client, address):
 
 def test_readiness_warns_when_redis_is_away_and_serves_on(app, client):
     from contest import jobs
+    from contest.redis_connection import QuickRedis
 
-    app.extensions["doorbell"] = jobs.Doorbell("unix:///nowhere/valkey.sock")
+    app.extensions["doorbell"] = jobs.Doorbell(QuickRedis("unix:///nowhere/valkey.sock"))
 
     answer = client.get("/readyz")
 

@@ -305,7 +305,7 @@ def test_pairs_come_in_pages(organizer, author, monkeypatch):
 
 
 def test_a_large_bank_is_searched_in_few_statements(live_app):
-    """scripts/measure_bank.py measures 20,000 items; here, that the work does not grow with the pairs."""
+    """trials/measure_bank.py measures 20,000 items; here, that the work does not grow with the pairs."""
     stems = builders.fill_bank(1_500)
     author_id = db.session.scalar(select(ItemVersion.author_id).limit(1))
     task = duplicates.order(db.session(), now=now(), actor_id=author_id)

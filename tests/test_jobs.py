@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 from contest import jobs
 from contest.extensions import db
 from contest.models import Attempt, Round
+from contest.redis_connection import QuickRedis
 from tests import builders
 
 
@@ -27,7 +28,7 @@ def redis(live_app):
 @pytest.fixture
 def doorbell(live_app, redis):
     """The real doorbell, instead of the recording one."""
-    live_app.extensions["doorbell"] = jobs.Doorbell(live_app.config["CONTEST"].redis_url)
+    live_app.extensions["doorbell"] = jobs.Doorbell(QuickRedis(live_app.config["CONTEST"].redis_url))
     return live_app.extensions["doorbell"]
 
 
@@ -96,7 +97,7 @@ def test_the_sweeper_rings_again_while_the_workers_may_still_come(doorbell, redi
 
 
 def test_without_redis_a_ring_is_quick_and_the_sweeper_scores(live_app, waiting):
-    live_app.extensions["doorbell"] = jobs.Doorbell("unix:///nowhere/valkey.sock")
+    live_app.extensions["doorbell"] = jobs.Doorbell(QuickRedis("unix:///nowhere/valkey.sock"))
     began = time.monotonic()
 
     rang = [live_app.extensions["doorbell"].ring() for _ in range(50)]
@@ -105,25 +106,6 @@ def test_without_redis_a_ring_is_quick_and_the_sweeper_scores(live_app, waiting)
     assert not any(rang)
     assert time.monotonic() - began < 2
     assert is_scored(waiting)
-
-
-def test_the_breaker_rests_after_failures_and_tries_again(monkeypatch):
-    from redis.exceptions import ConnectionError as Away
-
-    from contest import redis_connection
-
-    breaker, calls = redis_connection.Breaker(), []
-
-    def fail():
-        calls.append(1)
-        raise Away
-
-    for _ in range(10):
-        assert breaker.call(fail) is None
-    assert len(calls) == redis_connection.FAILURES_TO_OPEN
-    monkeypatch.setattr(redis_connection.time, "monotonic", lambda: time.perf_counter() + 1e9)
-    assert breaker.call(lambda: "back") == "back"
-    assert breaker.call(lambda: "again") == "again"
 
 
 @pytest.mark.parametrize("name", ["os.system", "contest.jobs.sweep", "subprocess.call"])

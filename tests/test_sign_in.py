@@ -89,7 +89,7 @@ def test_an_unknown_phone_costs_one_verification_like_a_wrong_password(visitor, 
         verified.append(extract_parameters(password_hash or security.NOBODYS_HASH))
         return security.verify_password(password_hash, password)
 
-    monkeypatch.setattr("contest.blueprints.accounts.verify_password", noted)
+    monkeypatch.setattr("contest.signing_in.verify_password", noted)
 
     sign_in(visitor, login=login, password="sai mật khẩu")
 

@@ -8,8 +8,8 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from contest import waiting_room
-from contest.attempts import NotSignedIn
 from contest.clock import db_now
+from contest.entries import NotSignedIn
 from contest.errors import BadInput, Conflict
 from contest.extensions import db
 from contest.models import AuditEvent, Place, WaitingRoom, WebProcess

@@ -25,8 +25,14 @@ from contest.models import Account, Contest, Division, Unit
 from contest.models.units import GROUPS
 from contest.rules.eligibility import LONGEST_NAME, LONGEST_PASSWORD, is_name, normal_phone
 from contest.rules.passwords import refusal
-from contest.security import hash_password, verify_password
-from contest.signing_in import drop_session_cookie, local_target, session_token, set_session_cookie
+from contest.security import hash_password
+from contest.signing_in import (
+    drop_session_cookie,
+    is_password_of,
+    local_target,
+    session_token,
+    set_session_cookie,
+)
 from question_bank.text import clean_text
 
 bp = Blueprint("accounts", __name__)
@@ -374,11 +380,9 @@ def login() -> ResponseReturnValue:
 
 def _account_of(form: SignInForm) -> Account | None:
     """Return the account whose password this is; an unknown phone takes as long as a wrong password."""
-    data_key = current_app.config["CONTEST"].data_key
-    account = accounts.find(db.session(), form.login.data, data_key=data_key)
+    account = accounts.find(db.session(), form.login.data, data_key=current_app.config["CONTEST"].data_key)
     password = form.password.data[: LONGEST_PASSWORD + 1]
-    is_right = verify_password(account.password_hash if account else None, password)
-    return account if is_right else None
+    return account if is_password_of(account, password) else None
 
 
 def _home(account: Account) -> str:

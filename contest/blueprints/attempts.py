@@ -9,17 +9,19 @@ import msgspec
 from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from contest import attempts, contests, door, exclusions, jobs, papers
-from contest.attempts import CLOSED, NotSignedIn, Outcome, Saved
+from contest.attempts import CLOSED, Outcome, Saved
 from contest.clock import db_now
 from contest.documents.qr import qr_svg
+from contest.entries import NotSignedIn
 from contest.errors import BadInput, Conflict, NotThere, TooSoon, TryAgain
 from contest.extensions import db
+from contest.hot_connections import hot_connection
 from contest.models import Attempt, Round
 from contest.receipts import receipt_facts
 from contest.rules.exclusions import KINDS
@@ -53,7 +55,7 @@ def start(round_id: int) -> ResponseReturnValue:
     if not turn.is_called:
         return door.to_the_line(round_id, turn)
     data_key, refusal = current_app.config["CONTEST"].data_key, None
-    with db.engine.begin() as connection:
+    with hot_connection() as connection, connection.transaction():
         try:
             public_id = attempts.start(
                 connection, session_hash(), round_id, data_key=data_key, waited=_waited(arrived)
@@ -81,7 +83,7 @@ def save(public_id: str) -> ResponseReturnValue:
         return _unreadable(400, "bad_json", "the body is no JSON")
     except BadSheet as error:
         return _unreadable(422, "bad_sheet", str(error))
-    with _autocommit() as connection:
+    with hot_connection() as connection:
         saved = attempts.save(connection, session_hash(), public_id, sheet, waited=_waited(arrived))
     return _answer(saved)
 
@@ -92,7 +94,7 @@ def save_form(public_id: str) -> ResponseReturnValue:
     sheet, arrived = _form_sheet()
     if sheet is None:
         raise _unreadable_form()
-    with _autocommit() as connection:
+    with hot_connection() as connection:
         saved = attempts.save(connection, session_hash(), public_id, sheet, waited=_waited(arrived))
     if saved.outcome is Outcome.STALE:
         return _conflict(public_id, sheet, saved, submitting=False)
@@ -112,7 +114,7 @@ def submit(public_id: str) -> ResponseReturnValue:
     """Close the attempt with its last sheet; twice gives the same receipt."""
     has_sheet = "seq" in request.form
     sheet, arrived = _form_sheet() if has_sheet else (None, time.monotonic())
-    with _autocommit() as connection:
+    with hot_connection() as connection:
         refused = attempts.submit(
             connection,
             session_hash(),
@@ -130,15 +132,6 @@ def submit(public_id: str) -> ResponseReturnValue:
             raise TryAgain("Bài chưa nộp được. Bạn hãy bấm lại.")
         raise _unreadable_form()
     return redirect(url_for("attempts.result", public_id=public_id), 303)
-
-
-def _autocommit() -> Connection:
-    """Return a connection on which a statement is committed when it returns."""
-    engine = current_app.extensions.get("autocommit_engine")
-    if engine is None:
-        engine = db.engine.execution_options(isolation_level="AUTOCOMMIT")
-        current_app.extensions["autocommit_engine"] = engine
-    return engine.connect()
 
 
 def _waited(arrived: float) -> float:
@@ -179,7 +172,7 @@ def _answer(saved: Saved) -> ResponseReturnValue:
         "remaining_ms": saved.remaining_ms,
     }
     if saved.outcome is Outcome.STORED:
-        return facts
+        return Response(msgspec.json.encode(facts), mimetype="application/json")
     if saved.outcome is Outcome.STALE:
         return facts | {
             "sheet": {

@@ -43,6 +43,8 @@ PLACES = {
     "worker": "contest.cli.processes:worker",
     "sweep": "contest.cli.processes:sweep",
     "migrate": "contest.cli.setup:migrate",
+    "backup": "contest.cli.backups:backup",
+    "restore": "contest.cli.backups:restore",
     "doctor": "contest.cli.setup:doctor",
     "seed-demo": "contest.cli.setup:seed_demo",
     "create-staff": "contest.cli.people:create_staff",

@@ -9,7 +9,6 @@ import time
 import click
 import structlog
 from flask import Flask, current_app
-from redis import Redis
 from redis.exceptions import RedisError
 from rq import SimpleWorker
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,6 +17,7 @@ from contest import heartbeats, jobs
 from contest.cli import with_app
 from contest.extensions import db
 from contest.pulse import Pulse, beat
+from contest.redis_connection import waiting_redis
 from contest.settings import Settings, SettingsError
 
 logger = structlog.get_logger()
@@ -35,24 +35,27 @@ def web() -> None:
         settings = Settings.from_env()
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
-    os.execv(  # noqa: S606  (no shell; the arguments are numbers and a host name)
+    command = granian_command(settings)
+    os.execv(command[0], command)  # noqa: S606  (no shell; the arguments are numbers and a host name)
+
+
+def granian_command(settings: Settings, target: str = "wsgi:app") -> list[str]:
+    """Return the command that serves an application as the site is served."""
+    return [
         sys.executable,
-        [
-            sys.executable,
-            "-m",
-            "granian",
-            "wsgi:app",
-            *("--interface", "wsgi"),
-            *("--host", settings.host),
-            *("--port", str(settings.port)),
-            *("--workers", str(settings.web_workers)),
-            *("--blocking-threads", str(settings.web_threads)),
-            *("--workers-kill-timeout", "10"),
-            "--respawn-failed-workers",
-            "--no-ws",
-            *("--log-level", "warning"),
-        ],
-    )
+        "-m",
+        "granian",
+        target,
+        *("--interface", "wsgi"),
+        *("--host", settings.host),
+        *("--port", str(settings.port)),
+        *("--workers", str(settings.web_workers)),
+        *("--blocking-threads", str(settings.web_threads)),
+        *("--workers-kill-timeout", "10"),
+        "--respawn-failed-workers",
+        "--no-ws",
+        *("--log-level", "warning"),
+    ]
 
 
 @click.command()
@@ -61,7 +64,7 @@ def web() -> None:
 def worker(burst: bool) -> None:
     """Score submitted attempts when the doorbell rings."""
     settings: Settings = current_app.config["CONTEST"]
-    connection = Redis.from_url(settings.redis_url)
+    connection = waiting_redis(settings.redis_url)
     # No fork per job: a job is a batch from the database, and the database is the truth if it dies.
     rq_worker = SimpleWorker(
         [jobs.QUEUE], connection=connection, serializer=jobs.SERIALIZER, job_class=jobs.OurJob

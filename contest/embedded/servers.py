@@ -46,6 +46,23 @@ class EmbeddedServers:
     def redis_url(self) -> str:
         return f"unix://{self._started().path / Valkey.socket_name}"
 
+    @staticmethod
+    def are_running(data_dir: Path) -> bool:
+        """Tell whether somebody runs the servers of a data directory now."""
+        try:
+            with open(data_dir / "embedded.lock") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The numbers of the servers' own processes, by the servers' names."""
+        return {server.name: server.process.pid for server in self._servers if server.process}
+
     def start(self) -> None:
         """Start both servers, on their first start with an empty database.
 

@@ -30,6 +30,7 @@ from contest.models.results import (
     UnitStanding,
 )
 from contest.models.tasks import Task, TaskFile
+from contest.models.throttles import Throttle
 from contest.models.units import Headcount, Unit, UnitAlias
 from contest.models.waiting_rooms import Place, WaitingRoom, WebProcess
 from contest.models.winner_checks import WinnerCall, WinnerCheck
@@ -75,6 +76,7 @@ __all__ = [
     "Standing",
     "Task",
     "TaskFile",
+    "Throttle",
     "Unit",
     "UnitAlias",
     "UnitStanding",

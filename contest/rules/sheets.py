@@ -5,8 +5,9 @@ number of options and s or m (one or several may be chosen), such as 4s4s4m5s.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from contest.rules.scoring import LABELS
 from question_bank.draw import PaperItem, PoolItem
@@ -15,7 +16,6 @@ MOST_SEQ = 2**31 - 1
 MOST_PREDICTION = 2**31 - 1
 EDITOR = re.compile(r"[A-Za-z0-9_-]{1,32}")
 SHAPE = re.compile(r"(?:[2-8][sm]){1,200}")
-POSITION = re.compile(r"[1-9][0-9]{0,2}")
 
 
 class BadSheet(Exception):
@@ -53,7 +53,7 @@ def read_sheet(body: object) -> Sheet:
     editor, shape = body["editor"], body["shape"]
     if not isinstance(editor, str) or not EDITOR.fullmatch(editor):
         raise BadSheet("editor is not 1 to 32 of A-Z a-z 0-9 _ -")
-    if not isinstance(shape, str) or not SHAPE.fullmatch(shape):
+    if not isinstance(shape, str):
         raise BadSheet("shape is none")
     prediction = body.get("prediction")
     if prediction is not None:
@@ -63,7 +63,7 @@ def read_sheet(body: object) -> Sheet:
         base=_whole(body["base"], "base", 0, MOST_SEQ),
         editor=editor,
         shape=shape,
-        responses=_responses(body["responses"], shape),
+        responses=_responses(body["responses"], _choices(shape)),
         prediction=prediction,
     )
 
@@ -74,29 +74,45 @@ def _whole(value: object, name: str, low: int, high: int) -> int:
     return value
 
 
-def _responses(value: object, shape: str) -> dict[str, list[str]]:
+# All papers of a round have few shapes; whoever makes up others only empties the cache.
+@lru_cache(maxsize=256)
+def _choices(shape: str) -> Mapping[str, tuple[str, bool]]:
+    """Return what may be chosen at each position, and whether several may, in paper order."""
+    if not SHAPE.fullmatch(shape):
+        raise BadSheet("shape is none")
+    pairs = zip(shape[::2], shape[1::2], strict=True)
+    return {
+        str(position): (LABELS[: int(count)], kind == "m")
+        for position, (count, kind) in enumerate(pairs, start=1)
+    }
+
+
+def _responses(value: object, choices: Mapping[str, tuple[str, bool]]) -> dict[str, list[str]]:
     if not isinstance(value, dict):
         raise BadSheet("responses is not an object")
+    if not value.keys() <= choices.keys():
+        raise BadSheet("unknown position")
     responses = {}
-    for position, labels in value.items():
-        if not POSITION.fullmatch(position) or int(position) * 2 > len(shape):
-            raise BadSheet("unknown position")
+    for position, (known, may_be_many) in choices.items():
+        labels = value.get(position)
         if labels is None:
             continue
-        if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        if not isinstance(labels, list):
             raise BadSheet(f"position {position}: not a list of labels")
-        place = int(position) * 2 - 2
-        known, may_be_many = LABELS[: int(shape[place])], shape[place + 1] == "m"
-        _check_labels(position, labels, known, may_be_many)
+        for label in labels:
+            if not isinstance(label, str):
+                raise BadSheet(f"position {position}: not a list of labels")
+            if len(label) != 1 or label not in known:
+                raise BadSheet(f"position {position}: unknown label")
+        if len(labels) > 1:
+            _check_many(position, labels, may_be_many)
         if labels:
             responses[position] = sorted(labels)
-    return dict(sorted(responses.items(), key=lambda pair: int(pair[0])))
+    return responses
 
 
-def _check_labels(position: str, labels: Sequence[str], known: Collection[str], many: bool) -> None:
-    if any(len(label) != 1 or label not in known for label in labels):
-        raise BadSheet(f"position {position}: unknown label")
+def _check_many(position: str, labels: Sequence[str], may_be_many: bool) -> None:
     if len(set(labels)) < len(labels):
         raise BadSheet(f"position {position}: a label twice")
-    if len(labels) > 1 and not many:
+    if not may_be_many:
         raise BadSheet(f"position {position}: two labels where one may be chosen")

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "a94d06c2f1e7"
-down_revision = "e58b13f0c7d4"
+down_revision = "5d0c93be71fa"
 
 
 def upgrade() -> None:

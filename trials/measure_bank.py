@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
 """Measure a large question bank: lists and searches, retirement in bulk, duplicates, a large file.
 
-    python3 scripts/bootstrap.py shell .venv/bin/python scripts/measure_bank.py --items 20000
+    python3 scripts/bootstrap.py shell .venv/bin/python -m trials.measure_bank --items 20000
 
-Works on an embedded database of its own, filled with the words of the demo bank, and prints JSON.
+Works on a database of its own, filled with the words of the demo bank, and prints JSON.
 """
 
 import argparse
@@ -12,29 +11,25 @@ import json
 import os
 import resource
 import statistics
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-import flask_migrate
-from flask import current_app
+from flask import Flask, current_app
 from sqlalchemy import event, text
 
-from contest import bank, create_app, duplicates, jobs
+from contest import bank, duplicates, item_lists, jobs
 from contest.clock import db_now
-from contest.embedded import EmbeddedServers
 from contest.extensions import db
 from contest.models import Account, Task
-from contest.settings import Settings
 from question_bank.formats import xlsx
 from tests import builders
 from tests.visiting import Browser, visit
+from trials import data
+from trials.ground import ground
 
 SUPERSEDED, SUPERSEDED_ITEMS = "Nghị định số 99/2009/NĐ-CP", 500
 TIMES = 15
@@ -62,25 +57,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=20_000)
     wanted = parser.parse_args().items
-    with tempfile.TemporaryDirectory() as folder, EmbeddedServers(Path(folder), durable=False) as servers:
-        app = create_app(
-            Settings.from_env(
-                {
-                    "CONTEST_ENV": "test",
-                    "CONTEST_DATABASE_URL": servers.database_url,
-                    "CONTEST_REDIS_URL": servers.redis_url,
-                    "CONTEST_SECRET_KEY": "s" * 40,
-                    "CONTEST_DATA_KEY": "d" * 40,
-                    "CONTEST_DATA_DIR": folder,
-                }
-            )
-        )
+    with ground(durable=False) as here, here.app() as app:
         app.testing = True
-        with app.app_context():
-            flask_migrate.upgrade()
-            print(json.dumps(measure(fill(wanted), wanted), indent=1, ensure_ascii=False))
-            db.session.remove()
-            db.engine.dispose()
+        print(json.dumps(measure(fill(wanted), wanted), indent=1, ensure_ascii=False))
 
 
 def fill(wanted: int) -> Account:
@@ -90,20 +69,18 @@ def fill(wanted: int) -> Account:
     builders.fill_bank(wanted)
     session.execute(SIGN, {"signer": signer.id, "document": SUPERSEDED, "last": 4 * SUPERSEDED_ITEMS})
     session.commit()
-    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("SET statement_timeout = 0"))
-        connection.execute(text("VACUUM ANALYZE"))
+    data.vacuum()
     return signer
 
 
 def measure(staff: Account, wanted: int) -> dict[str, Any]:
     """Return how long each thing takes in seconds, and how many statements pages need."""
     figures: dict[str, Any] = {"items": wanted}
-    browser = builders.sign_in(visit(current_app._get_current_object()), staff)
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    browser = visit(app)
+    builders.sign_in(browser, staff)
     figures["pages"] = {address: page(browser, address) for address in SEARCHES}
-    figures["queries"] = {
-        words: median(lambda words=words: found(words)) for words in ("can cuoc", "99/2009")
-    }
+    figures["queries"] = {words: median(partial(found, words)) for words in ("can cuoc", "99/2009")}
 
     @contextmanager
     def timed(name: str) -> Iterator[None]:
@@ -161,7 +138,7 @@ def measure(staff: Account, wanted: int) -> dict[str, Any]:
 
 def changed(wanted: int) -> Iterator[Any]:
     """Yield as many items as there are, each with an option more than the one in the bank."""
-    for item in bank.items_of(db.session(), bank.newest_versions().limit(wanted)):
+    for item in bank.items_of(db.session(), item_lists.newest_versions().limit(wanted)):
         first, *rest = item.options
         yield type(item)(
             **{**vars(item), "options": (type(first)(f"{first.text} nữa", first.is_pinned), *rest)}
@@ -178,7 +155,7 @@ def work(task: Task) -> None:
 
 
 def found(words: str) -> int:
-    return len(db.session.scalars(bank.newest_versions(words=words).limit(50)).all())
+    return len(db.session.scalars(item_lists.newest_versions(words=words).limit(50)).all())
 
 
 def page(browser: Browser, address: str) -> dict[str, Any]:
