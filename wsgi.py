@@ -18,6 +18,10 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+# The page for an outage has a style sheet.
+PAGE = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; font-src 'self'; frame-ancestors 'none'"
+}
 
 app = create_app()
 static = prepared(Path(app.static_folder or ""), app.config["CONTEST"].data_dir)
@@ -27,8 +31,9 @@ app.wsgi_app = ServeStatic(  # type: ignore[method-assign]
     prefix="static/",
     max_age=ONE_YEAR,  # every address carries the digest of its file
     allow_all_origins=False,
-    add_headers_function=lambda headers, _path, _url: [
-        headers.add_header(name, value) for name, value in HEADERS.items()
+    add_headers_function=lambda headers, _path, url: [
+        headers.add_header(name, value)
+        for name, value in (HEADERS | (PAGE if url.endswith(".html") else {})).items()
     ],
 )
 # What is there now stays: the garbage collector need not look at it again with every full collection.
@@ -37,3 +42,5 @@ gc.freeze()
 collect_apart()
 # Each web process loads this file itself: what serves people is what says that it is alive.
 pulse = Pulse(app, "web").start()
+# Says how this process fares, and moves the line before the starts.
+door = app.extensions["door"].start()

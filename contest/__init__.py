@@ -31,6 +31,8 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     from werkzeug.middleware.proxy_fix import ProxyFix
 
     from contest import (
+        door,
+        health,
         hot_connections,
         jobs,
         limits,
@@ -69,6 +71,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     hot_connections.init_app(app)
     app.extensions["migrate"] = LocalProxy(lambda: _migrations(app))
     logs.init_app(app)
+    health.init_app(app)
     responses.init_app(app)
     signing_in.init_app(app)
     navigation.init_app(app)
@@ -76,6 +79,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     app.extensions["redis"] = QuickRedis(settings.redis_url)
     limits.init_app(app)
     jobs.init_app(app)
+    door.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     page_cache.init_app(app)

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from contest import heartbeats, outages
+from contest import heartbeats, outages, waiting_room
 from contest.clock import LOCAL_ZONE
 from contest.contests import Phase, phase
 from contest.errors import NotThere
@@ -289,11 +289,16 @@ class Health:
 
     silent: Mapping[str, datetime] = field(default_factory=dict)
     undecided: Sequence[Incident] = ()
+    room: waiting_room.Overview | None = None
 
 
 def health(session: Session, round: Round, *, now: datetime) -> Health:
-    """Return which processes are silent, and which outages a round has still to decide on."""
-    return Health(heartbeats.silent(session, now=now), outages.undecided(session, round, now=now))
+    """Return which processes are silent, which outages a round has to decide on, and who waits to start."""
+    return Health(
+        heartbeats.silent(session, now=now),
+        outages.undecided(session, round, now=now),
+        waiting_room.overview(session),
+    )
 
 
 def alerts(
@@ -305,6 +310,7 @@ def alerts(
         *_of_outages(known),
         *_of_pause(round, now=now),
         *_of_silence(known),
+        *_of_waiting_room(known),
         *_of_workers(counted, known),
         *_of_ranking(round, counted, now=now),
         *_of_opening(round, state, now=now),
@@ -344,6 +350,20 @@ def _of_silence(known: Health) -> Iterator[Alert]:
             f"{PROCESSES[kind]} không còn hoạt động, lần cuối lúc {vn_time(last)} ngày {vn_date(last)}. "
             "Những gì đã lưu vẫn an toàn; cần kiểm tra máy chủ.",
         )
+
+
+def _of_waiting_room(known: Health) -> Iterator[Alert]:
+    seen = known.room
+    if seen is None:
+        return
+    if seen.waiting and seen.room.since_at is not None:
+        yield Alert(
+            "warning",
+            f"{vn_number(seen.waiting)} người đang ở phòng chờ từ {vn_time(seen.room.since_at)}; "
+            f"mỗi giây cho vào {vn_number(seen.room.rate, 1)} người. Xem và điều chỉnh ở trang Phòng chờ.",
+        )
+    if seen.room.mode == "open":
+        yield Alert("warning", "Phòng chờ đang mở hẳn: máy chủ quá tải cũng không ai phải chờ.")
 
 
 def _of_workers(counted: Counts, known: Health) -> Iterator[Alert]:

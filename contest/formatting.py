@@ -18,6 +18,7 @@ __all__ = [
     "vn_stopwatch",
     "vn_time",
     "vn_until",
+    "vn_wait",
 ]
 
 
@@ -73,6 +74,16 @@ def vn_percent(share: float | Fraction, digits: int = 1) -> str:
     exact = Fraction(share).limit_denominator(10**7) if isinstance(share, float) else Fraction(share)
     scaled = exact * 100 * 10**digits
     return f"{vn_number(scaled.__floor__() / 10**digits, digits)}%"
+
+
+def vn_wait(seconds: float) -> str:
+    """Return a wait as nobody is disappointed by it: "chưa đến 1 phút", "khoảng 12 phút"."""
+    minutes = -int(-seconds // 60)
+    if minutes <= 1:
+        return "chưa đến 1 phút"
+    # To the quarter of an hour from an hour on: nobody knows it better.
+    minutes = minutes if minutes < 60 else -(-minutes // 15) * 15
+    return f"khoảng {vn_duration(minutes * 60_000)}"
 
 
 def vn_stopwatch(ms: int) -> str:

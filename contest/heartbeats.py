@@ -67,8 +67,13 @@ def _noted(session: Session, silence: Interval) -> list[Outage]:
 
 def silent(session: Session, *, now: datetime) -> dict[str, datetime]:
     """Return the kinds of processes that have beaten and do no more, each with its last beat."""
+    return {kind: beat_at for kind, beat_at in last(session).items() if now - beat_at > PATIENCE[kind]}
+
+
+def last(session: Session) -> dict[str, datetime]:
+    """Return the last beat of each kind of process that has ever beaten."""
     beats = session.execute(select(Heartbeat.kind, Heartbeat.beat_at).order_by(Heartbeat.kind))
-    return {kind: beat_at for kind, beat_at in beats if now - beat_at > PATIENCE[kind]}
+    return {kind: beat_at for kind, beat_at in beats}  # noqa: C416 - dict() knows no rows
 
 
 def known(session: Session) -> set[str]:

@@ -36,6 +36,7 @@ from contest import (
     scoring,
     tasks,
     throttles,
+    waiting_room,
     winner_checks,
 )
 from contest.clock import db_now
@@ -246,6 +247,7 @@ def sweep() -> None:
         rehearsals.give_up(session, task, rehearsals.STOPPED, now=db_now(session))
         session.commit()
     winner_checks.forget_numbers(session, now=db_now(session))
+    waiting_room.forget(session)
     throttles.prune(session)
     session.commit()
 

@@ -53,6 +53,7 @@ SITE_TABS = (
     Tab("Cuộc thi", "admin_contests.index"),
     Tab("Diễn tập", "admin_rehearsals.index"),
     Tab("Công việc chạy nền", "admin_tasks.index"),
+    Tab("Phòng chờ", "admin_waiting_room.show"),
 )
 _ROUND_ENDPOINTS = {tab.endpoint for group in ROUND_TABS.values() for tab in group}
 _TABS = {*_ROUND_ENDPOINTS, *(tab.endpoint for tab in SITE_TABS)}

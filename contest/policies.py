@@ -50,6 +50,8 @@ class Policy:
     shared_by: frozenset[str] | None = None
     # The largest body in bytes where it differs from the application's.
     largest_body: int | None = None
+    # Served before all others: of a process's threads some are kept for these routes.
+    is_first: bool = False
     # How often one person, device or network may use it.
     rate: Rate | None = None
 
@@ -73,6 +75,9 @@ _download = replace(_signed_in, rate=DOWNLOAD)
 # A picture of 5 MB and the other fields.
 _with_picture = replace(_author, largest_body=6 * 1024 * 1024)
 _in_statement = Policy(Who.SESSION_IN_STATEMENT)
+# What people need who sit already.
+_sitting = replace(_in_statement, is_first=True)
+_operations = replace(_everybody, is_first=True)
 
 
 def _board(*parameters: str) -> Policy:
@@ -81,8 +86,9 @@ def _board(*parameters: str) -> Policy:
 
 POLICIES: dict[str, Policy] = {
     "static": Policy(Who.EVERYBODY, public_seconds=31_536_000),
-    "health.healthz": _everybody,
-    "health.readyz": _everybody,
+    "health.healthz": _operations,
+    "health.readyz": _operations,
+    "metrics.show": _operations,
     "public.landing": _shared,
     "public.contest_page": _shared,
     "public.rules": _shared,
@@ -96,16 +102,18 @@ POLICIES: dict[str, Policy] = {
     "accounts.logout": _everybody,
     "accounts.me": _signed_in,
     "attempts.start": replace(_in_statement, rate=START),
-    "attempts.show": _signed_in,
-    "attempts.save": _in_statement,
-    "attempts.save_form": _in_statement,
-    "attempts.submit": _in_statement,
+    "attempts.show": replace(_signed_in, is_first=True),
+    "attempts.save": _sitting,
+    "attempts.save_form": _sitting,
+    "attempts.submit": _sitting,
     "attempts.result": _signed_in,
     "attempts.receipts": replace(_everybody, rate=replace(LOOK_UP, with_argument="code")),
     "attempts.receipt": _look_up,
     "contest_standings.show": _board("division", "page"),
     "contest_standings.staff": _staff,
     "attempts.receipt_qr": _look_up,
+    "waiting_room.show": _signed_in,
+    "waiting_room.place": _everybody,
     "complaints.new": _files,
     "complaints.show": _signed_in,
     "winner_checks.identity": _files,
@@ -171,6 +179,8 @@ POLICIES: dict[str, Policy] = {
     "admin_incidents.pause": _organizer,
     "admin_incidents.resume": _organizer,
     "admin_incidents.extend": _organizer,
+    "admin_waiting_room.show": _staff,
+    "admin_waiting_room.choose": _organizer,
     "admin_rounds.show": _staff,
     "admin_rounds.open_round": _organizer,
     "admin_rounds.end": _organizer,

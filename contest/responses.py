@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from contest import charts, formatting
-from contest.attempts import NotSignedIn
+from contest.entries import NotSignedIn
 from contest.errors import ContestError, TryAgain
 from contest.extensions import db, login_manager
 
@@ -138,6 +138,8 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
 def _database_away(error: Exception) -> ResponseReturnValue:
     """The outcome is unknown or nothing was done: sending the same again is always safe."""
     db.session.rollback()
+    if isinstance(error, PoolTimeout):
+        current_app.extensions["gauge"].note_pool_timeout()
     logger.warning("database away or busy", error=type(error).__name__)
     response = current_app.make_response(_page(503, "Hệ thống đang bận", BUSY))
     response.headers["Retry-After"] = str(TryAgain.retry_after)

@@ -250,10 +250,18 @@ def _result(row: Row[Any], attempts_used: int, points: int) -> Result:
     )
 
 
+_WAITING = text("""
+SELECT count(*) FROM attempts WHERE submitted_at IS NOT NULL AND scored_at IS NULL AND voided_at IS NULL
+""")
 _OLDEST_WAITING = text("""
 SELECT extract(epoch FROM statement_timestamp() - min(submitted_at)) FROM attempts
 WHERE submitted_at IS NOT NULL AND scored_at IS NULL AND voided_at IS NULL
 """)
+
+
+def waiting(session: Session) -> int:
+    """Return how many attempts wait to be scored."""
+    return session.scalar(_WAITING) or 0
 
 
 def oldest_waiting_seconds(session: Session) -> float:

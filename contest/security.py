@@ -121,6 +121,21 @@ def is_csrf_token(secret_key: str, session_token: str, token: str) -> bool:
     )
 
 
+def place_ticket(secret_key: str, session_token: str, round_id: int, number: int) -> str:
+    """Return what a browser shows for its place in the line: bound to its session, as its CSRF token is."""
+    message = f"{session_token}|{round_id}|{number}".encode()
+    return f"{round_id}.{number}.{hmac.digest(_derive(secret_key, 'place'), message, 'sha256').hex()}"
+
+
+def ticket_number(secret_key: str, session_token: str, round_id: int, ticket: str) -> int | None:
+    """Return the number on a session's ticket for a round; None for whatever else it may be."""
+    number = ticket.split(".")[1] if ticket.count(".") == 2 else ""
+    if not (number.isascii() and number.isdigit() and len(number) < 19):
+        return None
+    own = place_ticket(secret_key, session_token, round_id, int(number))
+    return int(number) if hmac.compare_digest(own.encode(), ticket.encode()) else None
+
+
 def _csrf_digest(secret_key: str, session_token: str) -> bytes:
     return hmac.digest(_derive(secret_key, "csrf"), session_token.encode(), "sha256")
 

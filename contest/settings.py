@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 ENVIRONMENTS = ("dev", "test", "prod")
+WAITING_ROOMS = ("auto", "on", "off")
 SECRET_NAMES = ("secret_key", "data_key")
 SHORTEST_SECRET = 32
 RUNNING_FILE = "running.json"
@@ -43,6 +44,13 @@ class Settings:
     # Threads per web process; also the size of its pool of database connections.
     web_threads: int = 16
     scoring_workers: int = 2
+    # The waiting room before a start: auto (who comes waits only while more come than the machines
+    # carry), on (everybody takes a place in the line first), off (nobody ever waits).
+    waiting_room: str = "auto"
+    # At most so many people start in a second, all web processes together.
+    starts_per_second: int = 200
+    # A monitor on another host gives it as its bearer token for /metrics; empty: only this host may ask.
+    metrics_token: str = ""
     # How many proxies in front set X-Forwarded-For; 0 trusts none.
     proxy_count: int = 0
     # Names under which the site may be asked for, separated by commas; empty allows all but in prod.
@@ -121,6 +129,9 @@ class Settings:
             web_workers=_number(given, "web_workers", cls.web_workers, 1, 256),
             web_threads=_number(given, "web_threads", cls.web_threads, 1, 256),
             scoring_workers=_number(given, "scoring_workers", cls.scoring_workers, 1, 256),
+            waiting_room=_choice(given, "waiting_room", cls.waiting_room, WAITING_ROOMS),
+            starts_per_second=_number(given, "starts_per_second", cls.starts_per_second, 1, 10_000),
+            metrics_token=_metrics_token(given),
             proxy_count=_number(given, "proxy_count", cls.proxy_count, 0, 10),
             trusted_hosts=_hosts(given, env),
             secure_cookies=env == "prod" or _flag(given, "secure_cookies"),
@@ -176,6 +187,22 @@ def _number(given: Mapping[str, str], name: str, default: int, low: int, high: i
     if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
         raise SettingsError(f"CONTEST_{name.upper()} is {text!r}; it must be a number from {low} to {high}.")
     return int(text)
+
+
+def _choice(given: Mapping[str, str], name: str, default: str, choices: tuple[str, ...]) -> str:
+    value = given.get(name, default)
+    if value not in choices:
+        raise SettingsError(f"CONTEST_{name.upper()} is {value!r}; it must be one of {', '.join(choices)}.")
+    return value
+
+
+def _metrics_token(given: Mapping[str, str]) -> str:
+    token = given.get("metrics_token", "")
+    if token and len(token) < SHORTEST_SECRET:
+        raise SettingsError(
+            f"CONTEST_METRICS_TOKEN must be a random text of at least {SHORTEST_SECRET} characters."
+        )
+    return token
 
 
 def _flag(given: Mapping[str, str], name: str) -> bool:

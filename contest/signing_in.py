@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Request, Response, abort, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import AnonymousUserMixin, UserMixin, current_user
+from werkzeug import Response as AnyResponse
 
 from contest import accounts, devices, limits, throttles
 from contest.devices import Device
@@ -20,7 +21,16 @@ from contest.models import Account, Session
 from contest.policies import POLICIES, Who
 from contest.rules.figures import vn_duration
 from contest.rules.rates import By, Rate, Step, network_of
-from contest.security import csrf_token, is_csrf_token, login_tag, new_token, throttle_key, verify_password
+from contest.security import (
+    csrf_token,
+    is_csrf_token,
+    login_tag,
+    new_token,
+    place_ticket,
+    throttle_key,
+    ticket_number,
+    verify_password,
+)
 from contest.settings import Settings
 from contest.throttles import Asked
 from question_bank.text import clean_text
@@ -29,6 +39,8 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Until somebody signs in, forms are bound to this cookie instead of the session's.
 VISITOR_COOKIE = "visitor"
 SESSION_COOKIE = "sid"
+# Of somebody who waits to start.
+PLACE_COOKIE = "place"
 DEVICE_COOKIE = "device"
 DEVICE_SECONDS = 365 * 24 * 3600
 # Set in the environment of a request that makes a page for everybody: it is nobody's, and has no cookies.
@@ -116,13 +128,25 @@ def is_password_of(account: Account | None, password: str) -> bool:
 
 def drop_session_cookie(response: Response) -> None:
     """Take the session cookie back."""
-    response.delete_cookie(
-        _cookie_name(SESSION_COOKIE),
-        path="/",
-        secure=_settings().secure_cookies,
-        httponly=True,
-        samesite="Lax",
-    )
+    _drop_cookie(response, SESSION_COOKIE)
+
+
+def give_ticket(response: AnyResponse, round_id: int, number: int) -> None:
+    """Give the browser a ticket for its place in the line."""
+    ticket = place_ticket(_settings().secret_key, session_token(), round_id, number)
+    _set_cookie(response, PLACE_COOKIE, ticket)
+
+
+def ticket_in_hand(round_id: int) -> int | None:
+    """Return the number on the browser's ticket for a round, if it has one that is its own."""
+    ticket = request.cookies.get(_cookie_name(PLACE_COOKIE), "")
+    return ticket_number(_settings().secret_key, session_token(), round_id, ticket) if ticket else None
+
+
+def drop_ticket(response: AnyResponse) -> AnyResponse:
+    """Take the ticket back; return the response."""
+    _drop_cookie(response, PLACE_COOKIE)
+    return response
 
 
 def form_token() -> str:
@@ -285,7 +309,7 @@ def _give_visitor_cookie(response: Response) -> Response:
     return response
 
 
-def _set_cookie(response: Response, name: str, value: str, **attributes: Any) -> None:
+def _set_cookie(response: AnyResponse, name: str, value: str, **attributes: Any) -> None:
     response.set_cookie(
         _cookie_name(name),
         value,
@@ -294,6 +318,16 @@ def _set_cookie(response: Response, name: str, value: str, **attributes: Any) ->
         httponly=True,
         samesite="Lax",
         **attributes,
+    )
+
+
+def _drop_cookie(response: AnyResponse, name: str) -> None:
+    response.delete_cookie(
+        _cookie_name(name),
+        path="/",
+        secure=_settings().secure_cookies,
+        httponly=True,
+        samesite="Lax",
     )
 
 

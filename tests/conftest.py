@@ -25,6 +25,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from contest import create_app, security
+from contest.door import Door
 from contest.embedded import EmbeddedServers
 from contest.extensions import db
 from contest.models import AuditEvent
@@ -208,6 +209,7 @@ def live_app(settings: Settings) -> Iterator[Flask]:
         db.session.remove()
         db.engine.dispose()
         app.extensions["hot_connections"].close()
+    app.extensions["door"].stop()
     with psycopg.connect(
         _plain(settings.database_url).replace(_name(settings), "postgres"), autocommit=True
     ) as server:
@@ -252,3 +254,17 @@ def statements(app: Flask) -> Callable[[], AbstractContextManager[list[str]]]:
             yield noted
 
     return noting
+
+
+@pytest.fixture
+def make_door(app: Flask) -> Iterator[Callable[..., Door]]:
+    """Return a way to make the door of one more web process."""
+    made: list[Door] = []
+
+    def make(settings: Settings | None = None) -> Door:
+        made.append(Door(app, settings or app.config["CONTEST"]))
+        return made[-1]
+
+    yield make
+    for door in made:
+        door.stop()

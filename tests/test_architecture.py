@@ -27,8 +27,10 @@ SHELL_FILES = {
     "application",
     "clock",
     "collector",
+    "door",
     "extensions",
     "fields",
+    "health",
     "hot_connections",
     "jobs",
     "launch",
@@ -67,7 +69,7 @@ def part_of(path: Path) -> str:
         return first if first == "question_bank" else rest[0]
     if rest[0] in SHELL_FOLDERS:
         return rest[0]
-    if rest[0] in ("jobs", "limits", "pulse"):
+    if rest[0] in ("door", "jobs", "limits", "pulse"):
         return "jobs"
     return "shell" if rest[0] in SHELL_FILES else "operations"
 

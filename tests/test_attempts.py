@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import select, update
 
 from contest import accounts, attempts, deadlines
-from contest.attempts import NotSignedIn, Outcome
+from contest.attempts import Outcome
 from contest.clock import db_now
 from contest.contests import SEED_PURPOSE
+from contest.entries import NotSignedIn
 from contest.errors import Conflict, NotThere
 from contest.extensions import db
 from contest.formatting import vn_datetime

@@ -550,6 +550,8 @@ WITHOUT_RATE = {
     "pictures.show": "one row by its digest, kept by the browser",
     "health.healthz": "asks nothing",
     "health.readyz": "for the machines that watch us",
+    "metrics.show": "for the machines that watch us, with a token",
+    "waiting_room.place": "asks no database, and a whole crowd asks it every few seconds",
     "public.landing": "the same for everybody",
     "public.contest_page": "the same for everybody",
     "public.rules": "the same for everybody",

@@ -9,10 +9,12 @@ from contest.blueprints import (
     contest_standings,
     health,
     leaderboards,
+    metrics,
     pictures,
     practice,
     public,
     statistics,
+    waiting_room,
     winner_checks,
 )
 from contest.blueprints.admin import (
@@ -38,14 +40,17 @@ from contest.blueprints.admin import certificates as admin_certificates
 from contest.blueprints.admin import complaints as admin_complaints
 from contest.blueprints.admin import contests as admin_contests
 from contest.blueprints.admin import statistics as admin_statistics
+from contest.blueprints.admin import waiting_room as admin_waiting_room
 from contest.blueprints.admin import winner_checks as admin_winner_checks
 from contest.blueprints.admin.bank import imports as bank_imports
 
 BLUEPRINTS = (
     health.bp,
+    metrics.bp,
     public.bp,
     accounts.bp,
     attempts.bp,
+    waiting_room.bp,
     leaderboards.bp,
     contest_standings.bp,
     pictures.bp,
@@ -57,6 +62,7 @@ BLUEPRINTS = (
     participants.bp,
     participant.bp,
     incidents.bp,
+    admin_waiting_room.bp,
     extra_times.bp,
     rounds.bp,
     results.bp,

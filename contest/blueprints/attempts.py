@@ -14,10 +14,11 @@ from sqlalchemy.orm import joinedload
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from contest import attempts, contests, exclusions, jobs, papers
-from contest.attempts import CLOSED, NotSignedIn, Outcome, Saved
+from contest import attempts, contests, door, exclusions, jobs, papers
+from contest.attempts import CLOSED, Outcome, Saved
 from contest.clock import db_now
 from contest.documents.qr import qr_svg
+from contest.entries import NotSignedIn
 from contest.errors import BadInput, Conflict, NotThere, TooSoon, TryAgain
 from contest.extensions import db
 from contest.hot_connections import hot_connection
@@ -47,10 +48,13 @@ CLOSED_CODES = {
 
 @bp.post("/rounds/<int:round_id>/attempts")
 def start(round_id: int) -> ResponseReturnValue:
-    """Open an attempt, or lead to the open one."""
+    """Open an attempt, or lead to the open one; in a crowd, to a place in the line before it."""
     request.get_data()
     arrived = time.monotonic()
-    data_key = current_app.config["CONTEST"].data_key
+    turn = door.turn(round_id, waited=_waited(arrived))
+    if not turn.is_called:
+        return door.to_the_line(round_id, turn)
+    data_key, refusal = current_app.config["CONTEST"].data_key, None
     with hot_connection() as connection, connection.transaction():
         try:
             public_id = attempts.start(
@@ -58,10 +62,11 @@ def start(round_id: int) -> ResponseReturnValue:
             )
         except Conflict as error:
             refusal = error  # the person's own overdue attempt may have been closed all the same
-        else:
-            return redirect(url_for("attempts.show", public_id=public_id), 303)
-    jobs.ring_for_scoring()
-    raise refusal
+    if refusal is not None:
+        jobs.ring_for_scoring()
+        raise refusal
+    door.leave_the_line(round_id, turn)
+    return redirect(url_for("attempts.show", public_id=public_id), 303)
 
 
 @bp.put("/attempts/<public_id>/responses")

@@ -32,6 +32,7 @@ from contest.models.results import (
 from contest.models.tasks import Task, TaskFile
 from contest.models.throttles import Throttle
 from contest.models.units import Headcount, Unit, UnitAlias
+from contest.models.waiting_rooms import Place, WaitingRoom, WebProcess
 from contest.models.winner_checks import WinnerCall, WinnerCheck
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "Outage",
     "OutageDecision",
     "Picture",
+    "Place",
     "Pool",
     "Prize",
     "Proposal",
@@ -79,6 +81,8 @@ __all__ = [
     "UnitAlias",
     "UnitStanding",
     "UnrankedPerson",
+    "WaitingRoom",
+    "WebProcess",
     "WinnerCall",
     "WinnerCheck",
 ]

@@ -14,10 +14,10 @@ const PATIENCE = 15000;
 const LONGEST_WAIT = 30000;
 const LARGEST_PREDICTION = 2 ** 31 - 1;
 
-const OFFLINE = "Mất mạng. Câu trả lời vẫn được giữ trên máy này và sẽ tự gửi khi có mạng.";
-const SUBMIT_LATER = "Mất mạng nên chưa nộp được bài. Câu trả lời vẫn được giữ trên máy này và bài sẽ tự nộp khi có mạng; bạn để nguyên trang này.";
-const TOO_LATE = "Hết giờ khi mất mạng. Bài của bạn được tự nộp với các câu trả lời đã lưu trên máy chủ.";
-const BUSY = "Máy chủ đang bận. Câu trả lời vẫn được giữ trên máy này và sẽ tự gửi lại.";
+const SUBMIT_LATER = "Chưa nộp được bài. Bài sẽ tự nộp khi nối lại được với máy chủ; bạn để nguyên trang này.";
+const TOO_LATE = "Hết giờ khi chưa nối được với máy chủ. Bài của bạn được tự nộp với các câu trả lời đã lưu trên máy chủ.";
+const MADE_GOOD = "Thời gian hệ thống gián đoạn được ghi lại để Ban Tổ chức xem xét bù giờ.";
+const LONG_TROUBLE = 20000;
 
 function make(tag, text, attributes = {}) {
   const element = document.createElement(tag);
@@ -111,6 +111,7 @@ let base = Number(facts.seq); // the newest seq known to be stored
 let lastSeq = base;
 let queue = [];
 let acknowledged = null;
+let isKept = true; // the outbox outlives the page
 
 function recallOutbox() {
   try {
@@ -128,7 +129,16 @@ function keepOutbox() {
   try {
     if (queue.length) localStorage.setItem(key, JSON.stringify({ attempt: facts.attempt, sheets: queue }));
     else localStorage.removeItem(key);
-  } catch { /* a private window: then only the page and the server have the answers */ }
+    isKept = true;
+  } catch {
+    isKept = false; // a private window, or a full phone: then only the page and the server have the answers
+  }
+}
+
+function whereKept() {
+  return isKept
+    ? "Câu trả lời vẫn được giữ trên máy này và sẽ tự gửi lại."
+    : "Câu trả lời vẫn còn trên trang này và sẽ tự gửi lại; bạn đừng đóng hay tải lại trang.";
 }
 
 function stage() {
@@ -161,6 +171,7 @@ let inFlight = null;
 let timer = 0;
 let notBefore = 0;
 let failures = 0;
+let failingSince = 0;
 let paused = false; // waits for the person: a question is open, sign in, reload
 let closed = false; // the attempt takes no more answers
 let submitting = false; // the person or the clock wants it in
@@ -209,8 +220,7 @@ function understand(sheet, response, answer) {
   const status = response?.status || 0;
   const wait = 1000 * response?.headers.get("Retry-After") || 0;
   if (status === 200 && typeof answer?.stored === "boolean") {
-    failures = 0;
-    say("");
+    recovered(answer.stored);
     setClock(answer.remaining_ms);
     if (over && answer.remaining_ms > 5000) {
       // The deadline was moved while the page could not hear of it.
@@ -219,7 +229,7 @@ function understand(sheet, response, answer) {
     if (answer.stored) stored(sheet, answer);
     else stale(sheet, answer);
   } else if (status === 401) {
-    stop("Bạn cần đăng nhập lại để lưu bài. Câu trả lời vẫn được giữ trên máy này.", "Đăng nhập", facts.login);
+    stop(`Bạn cần đăng nhập lại để lưu bài. ${isKept ? "Câu trả lời vẫn được giữ trên máy này." : "Câu trả lời chỉ còn trên trang này: bạn đăng nhập ở một thẻ khác rồi quay lại đây."}`, "Đăng nhập", facts.login);
   } else if (status === 403 || status === 404) {
     // A new session, or somebody else's on this device: the answers wait for their owner.
     stop("Phiên làm việc đã thay đổi. Câu trả lời vẫn được giữ trên máy này; bạn vui lòng tải lại trang.", "Tải lại", location.href);
@@ -232,13 +242,36 @@ function understand(sheet, response, answer) {
     refused();
   } else if (queue.length) {
     // No network, a busy server, or a hotspot's own page in between.
+    if (!failures) failingSince = performance.now();
     failures += 1;
     const longest = Math.min(LONGEST_WAIT, 1000 * 2 ** Math.min(failures - 1, 5));
     notBefore = performance.now() + Math.max(wait, longest / 2) + (Math.random() * longest) / 2;
     schedule(0);
-    saveState(status ? "Chưa lưu được" : "Mất mạng", "waiting");
-    say(over ? TOO_LATE : submitting ? SUBMIT_LATER : status ? BUSY : OFFLINE);
+    saveState(navigator.onLine ? "Chưa lưu được" : "Mất mạng", "waiting");
+    sayTrouble(status);
   }
+}
+
+// What is known of the trouble, and no more: a phone without a network knows it; whether an answer that
+// did not come is the network's or the server's fault, it does not.
+function sayTrouble(status) {
+  let what = "Chưa nối được với máy chủ: mạng yếu hoặc hệ thống đang tạm gián đoạn.";
+  if (!navigator.onLine) what = "Mất mạng.";
+  else if (status) what = "Máy chủ đang bận.";
+  if (over) {
+    say(TOO_LATE);
+    return;
+  }
+  const parts = [what, submitting ? `${whereKept()} ${SUBMIT_LATER}` : whereKept()];
+  if (navigator.onLine && performance.now() - failingSince > LONG_TROUBLE) parts.push(MADE_GOOD);
+  say(parts.join(" "));
+}
+
+function recovered(isStored) {
+  const long = failures && performance.now() - failingSince > LONG_TROUBLE;
+  failures = 0;
+  say("");
+  if (long && isStored) note("Đã nối lại được với máy chủ; câu trả lời của bạn đã được lưu.");
 }
 
 function stored(sheet, answer) {
@@ -475,7 +508,8 @@ function submit() {
   if (failures || !navigator.onLine) {
     // The form would end on the browser's error page; a save that arrives shows the way.
     stage();
-    say(over ? TOO_LATE : SUBMIT_LATER);
+    if (!failures) failingSince = performance.now();
+    sayTrouble(0);
     schedule(0);
   } else {
     submitForm();
@@ -683,7 +717,7 @@ addEventListener("online", () => {
 addEventListener("offline", () => {
   if (!queue.length) return;
   saveState("Mất mạng", "waiting");
-  say(OFFLINE);
+  sayTrouble(0);
 });
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
