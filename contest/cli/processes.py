@@ -54,6 +54,9 @@ def granian_command(settings: Settings, target: str = "wsgi:app") -> list[str]:
         *("--port", str(settings.port)),
         *("--workers", str(settings.web_workers)),
         *("--blocking-threads", str(settings.web_threads)),
+        # Phones keep their connections open, and each counts: with the server's own 512 a worker would be
+        # full of people who think, and newcomers would wait until they time out.
+        *("--backpressure", "16384"),
         *("--workers-kill-timeout", "10"),
         "--respawn-failed-workers",
         "--no-ws",

@@ -168,7 +168,7 @@ def test_two_devices_at_once_are_asked_which_sheet_holds(devices: Devices, site:
     saved(first)
     sign_in(second, "0987000005", "con trâu đi cày")
     second.goto(first.url)
-    second.locator("[data-position]:visible .choice").last.click()
+    second.locator("[data-position]:visible .choice:not(:has(:checked))").last.click()
     saved(second)
     second.wait_for_timeout(1_500)
     first.locator("[data-position]:visible .choice").first.click()
