@@ -23,6 +23,14 @@ TIMEOUTS = {
 # As a connection brings them along.
 SESSION_TIMEOUTS = " ".join(f"-c {name}={milliseconds}" for name, milliseconds in TIMEOUTS.items())
 
+# A line that has gone silent is given up after some seconds; by itself the system waits for two hours.
+_SILENT_LINE = {
+    "tcp_user_timeout": 3000,  # milliseconds
+    "keepalives_idle": 3,  # seconds, as the next
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+}
+
 
 def create_app(settings: "Settings | None" = None) -> "Flask":
     """Return the application for the given settings, or those of the environment."""
@@ -100,7 +108,7 @@ def _migrations(app: "Flask") -> Any:
 
 
 def _engine_options(settings: "Settings") -> dict[str, Any]:
-    connect_args: dict[str, Any] = {"connect_timeout": 3}
+    connect_args: dict[str, Any] = {"connect_timeout": 3, **_SILENT_LINE}
     if settings.is_pooled:
         # Each transaction may run on another server connection: there the timeouts are the role's
         # (`contest migrate` sets them), and a prepared statement would be another connection's.

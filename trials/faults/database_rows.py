@@ -43,7 +43,7 @@ def database_cut_off(stand: Stand) -> Finding:
             stand.database.set(Mode.PASS)
             whole = time.monotonic()
             found.within(f"again after {mode.name.lower()}", crowd.wait_for_acks(since=whole), 5)
-    found.within("longest answer", crowd.ledger.longest(), 4.5)
+    found.within("longest answer", crowd.ledger.longest(), 3.0)
     found.judge(stand, crowd)
     return found
 
