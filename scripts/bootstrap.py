@@ -34,8 +34,7 @@ STAMP = VENV / "installed.json"
 LOCKS = {"runtime": ROOT / "requirements.lock", "dev": ROOT / "requirements-dev.lock"}
 OLDEST_PYTHON = (3, 11)
 
-# Three at a time on two cores: many tests wait for processes of their own.
-PYTEST = ["-m", "pytest", "-n", "3", "--ignore=tests/browser"]
+PYTEST = ["-m", "pytest", "-n", "2", "--ignore=tests/browser"]
 CHECKS = {
     "formatting": ["-m", "ruff", "format", "--check", "--quiet", "."],
     "lint": ["-m", "ruff", "check", "--quiet", "."],

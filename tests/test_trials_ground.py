@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Iterable
 
 import pytest
 
@@ -13,6 +14,16 @@ from trials.ground import TrialError, free_port, ground
 def is_there(pid: int) -> bool:
     """Tell whether a process runs; one that has ended and is not yet waited for does not."""
     return bool(processes.command_of(pid))
+
+
+def are_gone(pids: Iterable[int], *, within: float = 10) -> bool:
+    """Tell whether processes end: what is killed may take a moment to leave the kernel's table."""
+    give_up_at = time.monotonic() + within
+    while any(map(is_there, pids)):
+        if time.monotonic() > give_up_at:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def test_a_platform_of_its_own_runs_is_measured_and_goes_without_a_trace(
@@ -32,7 +43,7 @@ def test_a_platform_of_its_own_runs_is_measured_and_goes_without_a_trace(
                 connection.execute("DELETE FROM bank_items")
             beside = copy.web("beside")
             assert beside.answers("/readyz")
-        assert not is_there(beside.pid)
+        assert are_gone([beside.pid])
         with here.connect() as connection:
             assert connection.execute("SELECT count(*) FROM bank_items").fetchone() == (1,)
         web, idle = here.web(), here.start("idle", [sys.executable, "-c", "import time; time.sleep(60)"])
@@ -50,11 +61,11 @@ def test_a_platform_of_its_own_runs_is_measured_and_goes_without_a_trace(
         assert all(one.rss >= one.pss >= one.private > 0 for one in held.values())
         children = web.tree()
         web.kill()
-        assert not any(is_there(pid) for pid in children)
+        assert are_gone(children)
         assert web.has_ended()
         folder, left = here.folder, [idle.pid, *(here.servers.pids.values() if here.servers else ())]
         assert all(is_there(pid) for pid in left)
-    assert not any(is_there(pid) for pid in left)
+    assert are_gone(left)
     assert not folder.exists()
 
 
