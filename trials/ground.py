@@ -37,7 +37,7 @@ from psycopg import sql
 from redis import Redis
 
 from contest import create_app
-from contest.cli.processes import granian_command
+from contest.cli.processes import GRANIAN_ENV, granian_command
 from contest.embedded import EmbeddedServers
 from contest.extensions import db
 from contest.launch import HAS_PROC, kill_group, launch
@@ -226,7 +226,7 @@ class Ground:
         With another `target` the same server serves another application.
         """
         port = port or free_port()
-        env = {**(env or {}), "CONTEST_PORT": str(port)}
+        env = {**GRANIAN_ENV, **(env or {}), "CONTEST_PORT": str(port)}
         settings = Settings.from_env({**self.env, **env})
         log, process = self._launch(name, granian_command(settings, target), env)
         web = Web(name, process, log, port)

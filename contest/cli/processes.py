@@ -27,6 +27,8 @@ SWEEP_SECONDS = 3.0
 # Ranking a round again waits this long, and this many times as long as the last ranking took.
 RANK_SECONDS = 3.0
 RANK_SHARE = 20
+# Else glibc keeps freed memory apart for each thread.
+GRANIAN_ENV = {"MALLOC_ARENA_MAX": "2"}
 
 
 @click.command()
@@ -36,8 +38,8 @@ def web() -> None:
         settings = Settings.from_env()
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
-    # Else glibc keeps freed memory apart for each thread.
-    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
+    for name, value in GRANIAN_ENV.items():
+        os.environ.setdefault(name, value)
     command = granian_command(settings)
     os.execv(command[0], command)  # noqa: S606  (no shell; the arguments are numbers and a host name)
 
