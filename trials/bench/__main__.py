@@ -1,23 +1,19 @@
 """python -m trials.bench: the whole benchmark; `make bench` is the same."""
 
 import argparse
-import json
-import os
-import platform
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
+from trials import reports
 from trials.bench import memory, pages, requests, results, signing_in, statements
 from trials.bench.bench import Bench, stage
 from trials.bench.load import Load
 from trials.bench.windows import table
 from trials.bench.world import FULL, QUICK, fill
 from trials.ground import TrialError, ground
+from trials.reports import say
 
-ROOT = Path(__file__).resolve().parents[2]
-RESULT = ROOT / "var" / "bench.json"
 GROUPS = ("statements", "requests", "pages", "sign-in", "results", "memory")
 
 
@@ -90,20 +86,12 @@ def measure(bench: Bench, groups: Sequence[str]) -> None:
 
 def write(bench: Bench) -> None:
     """Keep the rows, and every window that they rest on, where other programs find them."""
-    RESULT.parent.mkdir(exist_ok=True)
     found = {
         "rows": [vars(row) for row in bench.rows],
         "windows": [vars(window) for window in bench.windows],
         "is_quick": bench.is_quick,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
     }
-    RESULT.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-    say(f"Written to {RESULT.relative_to(ROOT)}.")
-
-
-def say(text: str) -> None:
-    """Print at once, also into a file."""
-    print(text, flush=True)
+    reports.write("bench.json", found)
 
 
 if __name__ == "__main__":

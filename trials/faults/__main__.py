@@ -1,15 +1,12 @@
 """python -m trials.faults: the scorecard of faults; `make faults` is the same."""
 
 import argparse
-import json
-import os
-import platform
 import sys
 import time
-from pathlib import Path
 
 import psycopg
 
+from trials import reports
 from trials.faults import (  # noqa: F401  (the rows enter themselves)
     data_rows,
     database_rows,
@@ -22,8 +19,8 @@ from trials.faults.controls import CONTROLS, try_without
 from trials.faults.rows import ROWS, Finding, Row
 from trials.faults.stand import Stand, stand
 from trials.ground import TrialError
+from trials.reports import say
 
-RESULT = Path(__file__).resolve().parents[2] / "var" / "faults.json"
 SCORECARD = 28
 MOST_FAULTS_SHOWN = 5
 YARDSTICK = "what people were told"
@@ -144,22 +141,14 @@ def _missing_line(number: int) -> dict[str, object]:
 
 def _write(lines: list[dict[str, object]], findings: list[Finding], seed: int, seconds: float) -> None:
     """Keep the scorecard where other programs find it."""
-    RESULT.parent.mkdir(exist_ok=True)
     kept = {
         "rows": lines,
         "seed": seed,
         "seconds": round(seconds),
         "longest_answer": max((one.longest_wait for one in findings), default=0),
         "longest_outage": max((one.longest_outage for one in findings), default=0),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
     }
-    RESULT.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
-    say(f"Written to {RESULT}.")
-
-
-def say(text: str) -> None:
-    """Print at once, also into a file."""
-    print(text, flush=True)
+    reports.write("faults.json", kept)
 
 
 if __name__ == "__main__":
