@@ -373,20 +373,3 @@ def _local_result(row: Standing) -> Result:
         attempts_used=row.attempts_used,
         registered_at=row.registered_at.astimezone(LOCAL_ZONE),
     )
-
-
-def most_active(session: Session, round_id: int, division_id: int, *, most: int) -> Sequence[UnitStanding]:
-    """Return the units of all groups with the highest rates of participation, with the unit."""
-    rate = UnitStanding.people * 1.0 / func.nullif(UnitStanding.headcount, 0)
-    return session.scalars(
-        select(UnitStanding)
-        .where(
-            UnitStanding.round_id == round_id,
-            UnitStanding.division_id == division_id,
-            UnitStanding.people > 0,
-            UnitStanding.headcount > 0,
-        )
-        .order_by(rate.desc(), UnitStanding.position)
-        .limit(most)
-        .options(joinedload(UnitStanding.unit))
-    ).all()

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from fractions import Fraction
 from typing import Any
 
 from flask import Blueprint, current_app, render_template, url_for
@@ -22,12 +21,13 @@ from contest import (
     registrations,
     resits,
     round_settings,
+    turnout,
 )
 from contest.clock import db_now
 from contest.contests import Phase
 from contest.errors import NotThere
 from contest.extensions import db
-from contest.formatting import vn_datetime, vn_duration, vn_number
+from contest.formatting import vn_datetime, vn_duration
 from contest.models import (
     Attempt,
     Contest,
@@ -38,7 +38,6 @@ from contest.models import (
     Resit,
     Round,
     RoundDivision,
-    UnitStanding,
 )
 from contest.models.units import GROUPS
 from contest.rules import wording
@@ -267,33 +266,22 @@ def _sizes(asked: Sequence[RoundDivision]) -> str:
 def _participation(
     contest: Contest, asked: Mapping[int, Sequence[RoundDivision]], *, now: datetime
 ) -> dict[str, Any] | None:
-    """Return the liveliest communes of the newest round whose board is public, or None."""
+    """Return the turnout of the communes in the newest round whose board is public, or None."""
     for round in reversed(contest.rounds):
         residents = next((one for one in asked[round.id] if one.division.unit_kind == "commune"), None)
         if residents and leaderboards.is_public(round, now=now):
-            rows = leaderboards.most_active(db.session(), round.id, residents.division_id, most=MOST_ACTIVE)
-            if rows:
+            lines = turnout.turnout(leaderboards.unit_rows(db.session(), round.id, residents.division_id))
+            first = [line for line in lines if line.rate][:MOST_ACTIVE]
+            if first:
                 return {
                     "round": round,
                     "division": residents.division,
-                    "lines": _lines(rows),
+                    "first": first,
+                    "lines": lines,
+                    "on_map": turnout.on_map(lines),
                     "is_provisional": round.books_closed_at is None,
                 }
     return None
-
-
-def _lines(rows: Sequence[UnitStanding]) -> list[dict[str, Any]]:
-    """Return units with their people per 1,000 residents, and bars as shares of the highest rate."""
-    rates = [Fraction(row.people, row.headcount or 1) for row in rows]
-    return [
-        {
-            "name": row.unit.name,
-            "people": row.people,
-            "per_thousand": vn_number((rate * 100_000 // 1) / 100, 2),
-            "share": float(rate / rates[0]),
-        }
-        for row, rate in zip(rows, rates, strict=True)
-    ]
 
 
 # --- the rules -----------------------------------------------------------------------------------
