@@ -11,7 +11,7 @@ from fractions import Fraction
 # as shares of it. Class 0 is for communes where nobody took part.
 CLASS_BOUNDS = (Fraction(1, 5), Fraction(2, 5), Fraction(3, 5), Fraction(4, 5), Fraction(1))
 # What a tile of the map has room for.
-LONGEST_LINE = 8
+LONGEST_LINE = 7
 
 
 @dataclass(frozen=True)
