@@ -119,7 +119,9 @@ POLICIES: dict[str, Policy] = {
     "winner_checks.identity": _files,
     "pictures.show": Policy(Who.EVERYBODY, own_seconds=31_536_000),
     "pictures.of_import": Policy(Who.STAFF, own_seconds=31_536_000),
-    "leaderboards.units": replace(_board("round", "division", "group", "page", "q", "scope"), rate=SEARCH),
+    "leaderboards.units": replace(
+        _board("round", "division", "group", "page", "q", "scope", "view"), rate=SEARCH
+    ),
     "leaderboards.individuals": _board("round", "division", "page"),
     "leaderboards.winners": _board("round", "version"),
     "certificates.check": _everybody,

@@ -455,3 +455,26 @@ def test_the_board_of_a_round_of_one_division_has_its_people_alone(client, conte
         assert "Vòng riêng, bảng Cán bộ, công chức, viên chức" in shown
         assert "Vòng 1 không dành cho bảng Người dân." in shown
     assert "Trần T. M." in text(client.get(PEOPLE))
+
+
+# --- the hall's screen ---------------------------------------------------------------------------
+
+
+def test_the_screen_shows_the_first_units_of_every_group_and_no_menu(client, contest, round):
+    for name in ("Xã Lục Ngạn", "Phường Kinh Bắc"):
+        set_headcount(contest, "citizens", name, 1000)
+        take_part(contest, round, "Lê Thị Hoa", unit=unit_named(name))
+    builders.close(round)
+
+    page = text(client.get(f"{UNITS}?round=1&division=citizens&view=screen"))
+
+    assert page.index("Phường Kinh Bắc") < page.index("Xã Lục Ngạn")
+    assert page.count("1,00</span>") == 2
+    assert '<b class="figures">2</b> người dự thi' in page
+    assert "Đăng nhập" not in page
+    assert "view=screen" in text(client.get(f"{UNITS}?division=citizens"))
+
+
+def test_the_screen_keeps_quiet_while_the_board_is_hidden(client, contest, round):
+    take_part(contest, round, "Lê Thị Hoa")
+    assert "screen-group" not in text(client.get(f"{UNITS}?view=screen"))

@@ -1,9 +1,8 @@
 """Leaderboards and winners: what the public sees of a round, once it may see it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from fractions import Fraction
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -21,13 +20,14 @@ from contest import (
     publishing,
     registrations,
     scoring,
+    unit_lines,
 )
 from contest import units as unit_lists
 from contest.clock import db_now
 from contest.contests import Phase
 from contest.errors import NotThere
 from contest.extensions import db
-from contest.formatting import vn_number, vn_percent
+from contest.formatting import vn_number
 from contest.leaderboards import Page
 from contest.models import (
     Contest,
@@ -44,15 +44,17 @@ from contest.models.units import GROUPS
 from contest.rules.explaining import PERCENT
 from contest.rules.naming import public_name
 from contest.rules.publication_changes import prize_changes, unit_changes
+from contest.unit_lines import UnitLine
 from question_bank.text import clean_text
 
 bp = Blueprint("leaderboards", __name__)
 
 PAGE_SIZE = 50
 IN_SIGHT = 5
+# As many lines as are read from the last row of a hall.
+ON_SCREEN = 10
 LONGEST_SEARCH = 80
 LARGEST_PAGE_NUMBER_DIGITS = 6
-PER_RESIDENTS = 1000
 
 
 @dataclass(frozen=True)
@@ -170,20 +172,6 @@ def _is_in_sight(lines: Sequence["UnitLine | PersonLine"]) -> bool:
 # --- units ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class UnitLine:
-    """One unit as it is shown."""
-
-    row: UnitStanding
-    group: str
-    rate: str
-    bar: float
-    mean: str
-    # Why it has no rank.
-    note: str
-    is_own: bool
-
-
 @bp.get("/contests/<slug>/leaderboard")
 def units(slug: str) -> ResponseReturnValue:
     """The units of a round by participation and mean score, in one division; or people over all rounds."""
@@ -193,14 +181,16 @@ def units(slug: str) -> ResponseReturnValue:
     if board is None or not board.is_public:
         return _nothing_to_show(slug, board)
     rows = _listed(board)
+    if request.args.get("view") == "screen":
+        return _screen(board, rows)
     groups = {
         group: GROUPS.get(group, group) for group in sorted({row.group for row in rows}, key=_group_place)
     }
-    own = next((row for row in rows if board.is_own_division and row.unit_id == _own_unit(board)), None)
+    own = next((row for row in rows if row.unit_id == _own_unit(board)), None)
     words = clean_text(request.args.get("q", "")[:LONGEST_SEARCH])
     group = _asked_group(groups, own, words)
     page = _cut(_found(rows, group, words), _page_number())
-    line = _line_maker(board, rows)
+    line = unit_lines.maker(board.asked, rows, own_unit_id=_own_unit(board))
     lines = [line(row) for row in page.rows]
     return render_template(
         "leaderboards/units.html",
@@ -214,7 +204,23 @@ def units(slug: str) -> ResponseReturnValue:
         pinned=line(own) if own and not _is_in_sight(lines) else None,
         full=sum(int(cell["count"]) for cell in board.asked.specification),
         here=_here,
-        per_residents=PER_RESIDENTS,
+    )
+
+
+def _screen(board: Board, rows: Sequence[UnitStanding]) -> ResponseReturnValue:
+    """The first units of each group in type that a whole hall can read; the page looks again by itself."""
+    line = unit_lines.maker(board.asked, rows, own_unit_id=None)
+    first: dict[str, list[UnitLine]] = {}
+    for row in sorted(rows, key=lambda row: _group_place(row.group)):
+        if row.rank and len(first.setdefault(row.group, [])) < ON_SCREEN:
+            first[row.group].append(line(row))
+    return render_template(
+        "leaderboards/screen.html",
+        contest=board.contest,
+        board=board,
+        groups=[(GROUPS.get(group, group), lines) for group, lines in first.items() if lines],
+        people=sum(row.people for row in rows),
+        here=_here,
     )
 
 
@@ -229,7 +235,8 @@ def _group_place(group: str) -> tuple[int, str]:
 
 
 def _own_unit(board: Board) -> int | None:
-    return board.entry.unit_id if board.entry else None
+    """Return the viewer's unit where the board is of their division."""
+    return board.entry.unit_id if board.entry and board.is_own_division else None
 
 
 def _asked_group(groups: Mapping[str, str], own: UnitStanding | None, words: str) -> str:
@@ -256,50 +263,6 @@ def _cut(rows: Sequence[UnitStanding], number: int) -> Page[UnitStanding]:
     pages = max(1, -(-len(rows) // PAGE_SIZE))
     number = min(max(1, number), pages)
     return Page(rows[(number - 1) * PAGE_SIZE : number * PAGE_SIZE], number, pages, len(rows))
-
-
-def _line_maker(board: Board, rows: Sequence[UnitStanding]) -> Callable[[UnitStanding], UnitLine]:
-    """Return what words a row; residents' bars are as long as their share of the group's highest rate."""
-    full = sum(int(cell["count"]) for cell in board.asked.specification)
-    rates = {row.id: Fraction(row.rate) if row.rate else Fraction(0) for row in rows}
-    longest: dict[str, Fraction] = {}
-    for row in rows:
-        longest[row.group] = max(longest.get(row.group, Fraction(0)), rates[row.id])
-
-    def line(row: UnitStanding) -> UnitLine:
-        rate = rates[row.id]
-        if board.is_of_residents:
-            share, words = rate / (longest[row.group] or 1), _cut_off(rate * PER_RESIDENTS)
-        else:
-            share, words = min(rate, Fraction(1)), vn_percent(rate)
-        return UnitLine(
-            row=row,
-            group=GROUPS.get(row.group, row.group),
-            rate=words if row.rate else "–",
-            bar=float(share),
-            mean=_cut_off(Fraction(row.mean) * full) if row.mean else "–",
-            note=_why_no_rank(row, rate, board.asked),
-            is_own=board.is_own_division and row.unit_id == _own_unit(board),
-        )
-
-    return line
-
-
-def _cut_off(number: Fraction) -> str:
-    """Return "12,36", cut off after two digits and not rounded."""
-    return vn_number((number * 100 // 1) / 100, 2)
-
-
-def _why_no_rank(row: UnitStanding, rate: Fraction, asked: RoundDivision) -> str:
-    if row.rank:
-        return ""
-    if not row.headcount:
-        return "Chưa có số người của đơn vị nên chưa xếp hạng"
-    if not row.people:
-        return "Chưa có người dự thi"
-    if rate < Fraction(asked.unit_threshold_percent, 100):
-        return f"Chưa đạt ngưỡng {asked.unit_threshold_percent}% để xếp hạng"
-    return "Chưa đủ điều kiện xếp hạng"
 
 
 # --- individuals ---------------------------------------------------------------------------------
