@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BOOTSTRAP = $(PYTHON) scripts/bootstrap.py
 
-.PHONY: run test check browser bench faults lock clean
+.PHONY: run test check browser docs bench faults lock clean
 
 run:
 	@$(BOOTSTRAP) run
@@ -15,6 +15,10 @@ check:
 
 browser:
 	@$(BOOTSTRAP) browser
+
+# The handbooks as pages, in build/docs.
+docs:
+	@$(BOOTSTRAP) docs
 
 # make bench ARGS=--quick tries it on a tenth of the data; ARGS=--soak loads for 15 minutes more.
 bench:

@@ -41,13 +41,14 @@ CHECKS = {
     "types": ["-m", "mypy"],
     "templates": ["-m", "djlint", "--lint", "--quiet", "contest/templates"],
     "dead code": ["-m", "vulture"],
+    "documentation": ["-m", "mkdocs", "build", "--quiet", "--strict"],
     "tests": PYTEST,
 }
 
 
 def main() -> None:
     command, *arguments = sys.argv[1:] or ["help"]
-    if command not in ("run", "test", "check", "browser", "bench", "faults", "shell", "install"):
+    if command not in ("run", "test", "check", "browser", "bench", "faults", "docs", "shell", "install"):
         sys.exit((__doc__ or "").strip())
     check_python()
     set_up("runtime" if command in ("run", "install") else "dev")
@@ -64,6 +65,8 @@ def main() -> None:
         sys.exit(check())
     if command == "browser":
         execute(str(PYTHON), "-m", "pytest", "tests/browser", "-m", "browser", *arguments)
+    if command == "docs":
+        execute(str(PYTHON), *CHECKS["documentation"])
     if command in ("bench", "faults"):
         execute(str(PYTHON), "-m", f"trials.{command}", *arguments)
     execute(str(PYTHON), *PYTEST, *arguments)
