@@ -10,6 +10,8 @@ from random import Random
 from typing import NoReturn
 from urllib.parse import urlencode
 
+import altcha
+
 from contest.crowd.http1 import Answer, Connections, NoAnswer
 from contest.crowd.ledger import Entry, Ledger, Sent
 
@@ -22,6 +24,7 @@ ATTEMPT = re.compile(r"/attempts/([A-Za-z0-9_-]{22})$")
 RECEIPT = re.compile(r"/receipts/([0-9A-Z]{12})")
 CSRF = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 DATA = {name: re.compile(rf'data-{name}="([^"]*)"') for name in ("csrf", "seq", "shape")}
+PROOF = re.compile(r"data-proof=")
 CHOICES = re.compile(r'<select[^>]*name="commune".*?</select>', re.DOTALL)
 OPTION = re.compile(r'<option[^>]*value="([0-9]+)"')
 
@@ -93,11 +96,19 @@ class Participant:
             "commune": self.random.choice(communes) if communes else "",
             "participation": "y",
         }
+        if PROOF.search(form):
+            fields["altcha"] = await self._proof("register")
         answer = await self.persist("register", "POST", "/register", urlencode(fields))
         if answer.status != 303 or self.site.session_cookie not in self.cookies:
             self.wrong("register", answer)
         self.site.ledger.phones.append(phone)
         self.csrf = self.site.csrf_of(self.cookies[self.site.session_cookie])
+
+    async def _proof(self, purpose: str) -> str:
+        """Return a proof of work for a form, as the widget makes it while somebody fills in the form."""
+        answer = await self.get("proof", f"/proof?for={purpose}")
+        # Aside: it takes a core's time, and the others go on.
+        return await asyncio.to_thread(solved, answer.text)
 
     async def _start(self) -> None:
         began, where, has_waited = time.monotonic(), f"/rounds/{self.site.round_id}", False
@@ -288,6 +299,15 @@ class Participant:
         """Note an answer that no page expects, and give up."""
         self.site.ledger.errors[f"{operation} {answer.status}"] += 1
         raise GaveUp
+
+
+def solved(puzzle: str) -> str:
+    """Return the solution of a puzzle as a form carries it."""
+    challenge = altcha.Challenge.from_dict(json.loads(puzzle))
+    solution = altcha.solve_challenge(challenge)
+    if solution is None:
+        raise GaveUp
+    return altcha.Payload(challenge, solution).to_base64()
 
 
 def is_for_a_while(answer: Answer) -> bool:
