@@ -25,7 +25,6 @@ RECEIPT = re.compile(r"/receipts/([0-9A-Z]{12})")
 CSRF = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 DATA = {name: re.compile(rf'data-{name}="([^"]*)"') for name in ("csrf", "seq", "shape")}
 PROOF = re.compile(r"data-proof=")
-CHOICES = re.compile(r'<select[^>]*name="commune".*?</select>', re.DOTALL)
 OPTION = re.compile(r'<option[^>]*value="([0-9]+)"')
 
 
@@ -82,18 +81,19 @@ class Participant:
         await self._start()
         await self._open_paper()
 
-    async def register(self, phone: str) -> None:
+    async def register(self, phone: str, division: str = "citizens") -> None:
         """Fill in the form of somebody who has no account. The first consent is enough."""
         form = (await self.get("register", "/register")).text
-        communes = OPTION.findall((CHOICES.search(form) or [""])[0])
+        communes = choices(form, "commune")
         fields = {
             "csrf_token": (CSRF.search(form) or ["", ""])[1],
             "name": "Người Thử Máy",
             "birth_date": "05/03/1990",
             "phone": phone,
             "password": f"thu may {self.random.getrandbits(40):x}",
-            "division": "citizens",
+            "division": division,
             "commune": self.random.choice(communes) if communes else "",
+            "unit": "" if division == "citizens" else self.random.choice(choices(form, "unit")),
             "participation": "y",
         }
         if PROOF.search(form):
@@ -299,6 +299,12 @@ class Participant:
         """Note an answer that no page expects, and give up."""
         self.site.ledger.errors[f"{operation} {answer.status}"] += 1
         raise GaveUp
+
+
+def choices(form: str, name: str) -> list[str]:
+    """Return the codes that a list of the registration form offers."""
+    found = re.search(rf'<select[^>]*name="{name}".*?</select>', form, re.DOTALL)
+    return OPTION.findall(found[0]) if found else []
 
 
 def solved(puzzle: str) -> str:
