@@ -405,6 +405,8 @@ def logout() -> ResponseReturnValue:
     accounts.sign_out(db.session(), session_token(), now=db_now(db.session()))
     db.session.commit()
     response = current_app.make_response(redirect(url_for("public.landing"), 303))
+    # A shared device keeps no answers of whoever has left; browsers do so over HTTPS.
+    response.headers["Clear-Site-Data"] = '"storage"'
     drop_session_cookie(response)
     return response
 
