@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from flask import abort
-from sqlalchemy import select
+from sqlalchemy import Engine, event, select
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from contest import create_app, limits
@@ -342,3 +342,52 @@ def test_no_request_hides_within_another(site):  # noqa: F811
         exchange(here.port, "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")[9:12]
         == "200"
     )
+
+
+# --- reading writes nothing ------------------------------------------------------------------------------
+
+WRITES = re.compile(r"^\s*(?:WITH\b.*?\b)?(INSERT INTO|UPDATE|DELETE FROM)\s+(\w+)", re.S | re.I)
+
+
+@pytest.mark.parametrize("world", ["open", "published"], indirect=True)
+@pytest.mark.parametrize("who", ["visitor", "participant", "organizer"])
+def test_to_look_changes_nothing(app, world, monkeypatch, who):  # noqa: F811
+    """But for the turns that are counted, which `limits.allow` takes."""
+    monkeypatch.setattr(limits, "allow", lambda *_: Verdict())
+    browser = visit(app)
+    if who != "visitor":
+        builders.sign_in(browser, getattr(world, who))
+    written, route, read = {}, None, set()
+
+    def note(_connection, _cursor, statement, *_):
+        read.add(route[0])
+        if match := WRITES.match(statement):
+            written.setdefault(match[2], set()).add(route[0])
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        for route in routes(app, safe=True):
+            ask(app, world, browser, route)
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert written == {}
+    assert len(read) > 20
+
+
+def test_the_rule_for_reading_sees():
+    assert WRITES.match("\nWITH a AS (SELECT 1) INSERT INTO answers VALUES (1)")[2] == "answers"
+    assert WRITES.match("UPDATE accounts SET name = 'x'")
+    assert not WRITES.match("SELECT updated FROM t FOR UPDATE")
+
+
+# --- what is installed -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_every_package_is_locked_by_version_and_digest(name):
+    packages = re.split(r"\n(?=[a-z0-9])", (ROOT / name).read_text().strip())
+    assert len(packages) > 20
+    for package in packages:
+        assert re.match(r"[A-Za-z0-9._\[\]-]+==[0-9]", package), package[:60]
+        assert "--hash=sha256:" in package, package[:60]
+    assert "://" not in (ROOT / name).read_text()
