@@ -17,8 +17,8 @@ from contest.settings import Settings
 from contest.signing_in import local_target, turns_of
 
 # What a proof is good for; one made for the one does not open the other.
-REGISTER, PASS = "register", "pass"
-PURPOSES = (REGISTER, PASS)
+REGISTER, PASS, CODE = "register", "pass", "code"  # CODE: before a one-time code is sent
+PURPOSES = (REGISTER, PASS, CODE)
 # The fields of a form: the proof, and how long somebody without one has waited.
 FIELD, TICKET_FIELD = "altcha", "slow"
 FAILED = (
