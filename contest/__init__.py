@@ -47,6 +47,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
         logs,
         navigation,
         page_cache,
+        proving,
         replica,
         responses,
         signing_in,
@@ -86,6 +87,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     replica.init_app(app)
     app.extensions["redis"] = QuickRedis(settings.redis_url)
     limits.init_app(app)
+    proving.init_app(app)
     jobs.init_app(app)
     door.init_app(app)
     for blueprint in BLUEPRINTS:

@@ -22,9 +22,20 @@ class _Notes(SecureCookieSessionInterface):
             super().save_session(app, session, response)
 
 
+class FormRequest(Request):
+    """A request whose forms are forms: a body of JSON is none, whatever its type says.
+
+    Flask-WTF would read it as one, with lists and numbers where fields expect texts. What takes JSON
+    reads the body itself.
+    """
+
+    is_json = False
+
+
 class Application(Flask):
     """The application's class."""
 
+    request_class = FormRequest
     session_interface = _Notes()
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:

@@ -53,6 +53,12 @@ class TooSoon(ContestError):
         self.retry_after = retry_after
 
 
+class ProofWanted(TooSoon):
+    """It was done often from here: first a proof of work, or a while of waiting."""
+
+    title = "Kiểm tra nhanh trước khi tiếp tục"
+
+
 class TryAgain(ContestError):
     """The server is too busy or its database is away; nothing was decided."""
 

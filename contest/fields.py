@@ -1,10 +1,11 @@
-"""Fields of the organizers' forms: text, boxes to tick, whole numbers, moments as officials write them."""
+"""What was sent, and fields of forms: text, boxes to tick, whole numbers, moments as officials write them."""
 
 import re
 from datetime import datetime
 from typing import Any
 
 from flask import request
+from werkzeug.datastructures import MultiDict
 from wtforms import Field, SelectMultipleField, StringField
 from wtforms.widgets import CheckboxInput, ListWidget, TextInput
 
@@ -21,6 +22,11 @@ HOW_TO_WRITE = "Bạn hãy ghi giờ và ngày, ví dụ 08:00 ngày 30/11/2026.
 def typed_reason() -> str:
     """Return the reason that was sent along with an action, cleaned and cut to its longest."""
     return clean_text(request.form.get("reason", ""))[:LONGEST_REASON]
+
+
+def posted() -> MultiDict[str, str] | None:
+    """Return the fields of the form alone: a file sent under a field's name is none of them."""
+    return request.form if request.method == "POST" else None
 
 
 class LineField(StringField):

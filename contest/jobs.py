@@ -29,6 +29,7 @@ from contest import (
     leaderboards,
     outages,
     pauses,
+    proofs,
     publication_tasks,
     publishing,
     regrading,
@@ -249,6 +250,7 @@ def sweep() -> None:
     winner_checks.forget_numbers(session, now=db_now(session))
     waiting_room.forget(session)
     throttles.prune(session)
+    proofs.prune(session)
     session.commit()
 
 

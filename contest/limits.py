@@ -35,7 +35,7 @@ for i, key in ipairs(KEYS) do
   if early <= 0 then
     due[i] = at + apart
   elseif ARGV[3 * i] == '1' then
-    proof = 1
+    proof = proof + 1
   elseif early > wait then
     wait, refused = early, i
   end
@@ -83,13 +83,13 @@ class Limiter:
         refused, wait, proof = answer
         if refused:
             return Verdict(refused_by=asked[refused - 1].step, retry_after=wait / 1_000_000)
-        return Verdict(must_prove=bool(proof))
+        return Verdict(steps_over=proof)
 
     def take_in_process(self, asked: Sequence[Asked]) -> Verdict:
         """Take a turn of each key in this process, which grants its part of what all may grant."""
         now = time.monotonic_ns() // 1000
         with self._lock:
-            due, must_prove, refused, longest = {}, False, None, 0
+            due, steps_over, refused, longest = {}, 0, None, 0
             for one in asked:
                 apart = one.step.apart * self._processes
                 within = max(one.step.within, apart)
@@ -97,7 +97,7 @@ class Limiter:
                 if not turn.wait:
                     due[one.key] = turn.due
                 elif one.step.only_proves:
-                    must_prove = True
+                    steps_over += 1
                 elif turn.wait > longest:
                     refused, longest = one.step, turn.wait
             if refused:
@@ -107,7 +107,7 @@ class Limiter:
                 self._due[key] = at
             while len(self._due) > MOST_KEYS:
                 del self._due[next(iter(self._due))]
-        return Verdict(must_prove=must_prove)
+        return Verdict(steps_over=steps_over)
 
 
 def init_app(app: Flask) -> None:
@@ -135,7 +135,7 @@ def allow(rate: Rate, asked: Sequence[Asked]) -> Verdict:
     if verdict.is_ok and in_sql:
         slow = throttles.take(db.session(), in_sql)
         db.session.commit()
-        verdict = slow if not slow.is_ok else Verdict(must_prove=verdict.must_prove or slow.must_prove)
+        verdict = slow if not slow.is_ok else Verdict(steps_over=verdict.steps_over + slow.steps_over)
     if not verdict.is_ok:
         limiter.note("refused", rate)
     elif verdict.must_prove:

@@ -196,6 +196,16 @@ def throttle_key(secret_key: str, text: str) -> bytes:
     return hmac.digest(_derive(secret_key, "throttle"), text.encode(), "sha256")[:THROTTLE_KEY_BYTES]
 
 
+def proof_key(secret_key: str) -> bytes:
+    """Return the key that puzzles for proof of work are signed with."""
+    return _derive(secret_key, "proof")
+
+
+def pass_signature(secret_key: str, text: str) -> str:
+    """Return what shows that a pass, or a place in the slow lane, was written here."""
+    return hmac.digest(_derive(secret_key, "pass"), text.encode(), "sha256")[:16].hex()
+
+
 @lru_cache(maxsize=4)
 def _cipher(data_key: str) -> AESGCM:
     return AESGCM(_derive(data_key, "seal"))

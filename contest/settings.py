@@ -49,6 +49,8 @@ class Settings:
     waiting_room: str = "auto"
     # At most so many people start in a second, all web processes together.
     starts_per_second: int = 200
+    # What a proof of work costs at first, in thousands of hashes; more when many come. 0 asks for none.
+    proof_work: int = 150
     # A monitor on another host gives it as its bearer token for /metrics; empty: only this host may ask.
     metrics_token: str = ""
     # How many proxies in front set X-Forwarded-For; 0 trusts none.
@@ -131,6 +133,7 @@ class Settings:
             scoring_workers=_number(given, "scoring_workers", cls.scoring_workers, 1, 256),
             waiting_room=_choice(given, "waiting_room", cls.waiting_room, WAITING_ROOMS),
             starts_per_second=_number(given, "starts_per_second", cls.starts_per_second, 1, 10_000),
+            proof_work=_number(given, "proof_work", 0 if env == "test" else cls.proof_work, 0, 10_000),
             metrics_token=_metrics_token(given),
             proxy_count=_number(given, "proxy_count", cls.proxy_count, 0, 10),
             trusted_hosts=_hosts(given, env),

@@ -13,14 +13,14 @@ from flask.typing import ResponseReturnValue
 from flask_login import AnonymousUserMixin, UserMixin, current_user
 from werkzeug import Response as AnyResponse
 
-from contest import accounts, devices, limits, throttles
+from contest import accounts, devices, limits, proofs, throttles
 from contest.devices import Device
-from contest.errors import NotAllowed, TooSoon, TryAgain
+from contest.errors import NotAllowed, ProofWanted, TooSoon, TryAgain
 from contest.extensions import db, login_manager
 from contest.models import Account, Session
 from contest.policies import POLICIES, Who
 from contest.rules.figures import vn_duration
-from contest.rules.rates import By, Rate, Step, network_of
+from contest.rules.rates import MINUTE, PROOF, By, Rate, Step, network_of
 from contest.security import (
     csrf_token,
     is_csrf_token,
@@ -41,12 +41,17 @@ VISITOR_COOKIE = "visitor"
 SESSION_COOKIE = "sid"
 # Of somebody who waits to start.
 PLACE_COOKIE = "place"
+# Of a device that has proved its work.
+PASS_COOKIE = "pass"
 DEVICE_COOKIE = "device"
 DEVICE_SECONDS = 365 * 24 * 3600
 # Set in the environment of a request that makes a page for everybody: it is nobody's, and has no cookies.
 IS_SHARED = "contest.is_shared"
 # The field in which somebody who signs in says who they are.
 LOGIN_FIELD = "login"
+SIGN_IN_ROUTE = "accounts.login"
+FROM_HERE = "Đang có rất nhiều lượt truy cập từ cùng một mạng với bạn."
+OR_WAIT = "Thiết bị của bạn cần làm một bước kiểm tra ngắn; hoặc bạn vui lòng thử lại sau ít phút."
 
 
 class Viewer(UserMixin):  # type: ignore[misc]
@@ -149,6 +154,12 @@ def drop_ticket(response: AnyResponse) -> AnyResponse:
     return response
 
 
+def give_pass(response: AnyResponse) -> None:
+    """Give the device of this request a pass for some minutes."""
+    given = proofs.new_pass(_settings().secret_key, _device().name, now=proofs.web_now())
+    _set_cookie(response, PASS_COOKIE, given, max_age=proofs.PASS_SECONDS)
+
+
 def form_token() -> str:
     """Return the CSRF token for this page's forms, bound to the session or to the visitor's cookie."""
     return csrf_token(_settings().secret_key, session_token() or _visitor_token())
@@ -199,7 +210,10 @@ def _check() -> ResponseReturnValue | None:
 
 
 def _take_turn() -> None:
-    """Count the request by the route's rate. Raises TooSoon for one that is too fast."""
+    """Count the request by the route's rate.
+
+    Raises TooSoon for one that is too fast, ProofWanted where too many come and this one has no pass.
+    """
     rate = g.policy.rate
     if rate is None or (rate.only_unsafe and request.method in SAFE_METHODS):
         return
@@ -207,18 +221,31 @@ def _take_turn() -> None:
         return
     if request.environ.get(IS_SHARED):
         return
-    asked = list(_turns_of(rate))
+    asked = list(turns_of(rate))
     verdict = limits.allow(rate, asked)
     if not verdict.is_ok:
         seconds = max(1, math.ceil(verdict.retry_after))
         wait = vn_duration(1000 * (seconds if seconds <= 60 else 60 * math.ceil(seconds / 60)))
         raise TooSoon(f"{rate.sentence} Bạn vui lòng thử lại sau {wait}.", retry_after=seconds)
     g.failures = [one for one in asked if one.step.is_failures]
-    # What can ask for proof of work reads it here; everything else lets it pass, and it is counted.
-    g.must_prove = verdict.must_prove
+    g.steps_over = verdict.steps_over
+    if verdict.must_prove and rate.name != PROOF.name and _settings().proof_work and not _needs_no_proof():
+        # Nothing was tried: an owner who comes back with a pass finds the guesses as they were.
+        if g.failures:
+            limits.give_back(g.failures)
+        raise ProofWanted(f"{FROM_HERE} {OR_WAIT}", retry_after=MINUTE)
 
 
-def _turns_of(rate: Rate) -> Iterator[Asked]:
+def _needs_no_proof() -> bool:
+    """Whether the device has a pass, or somebody signs in where they have signed in before."""
+    given = request.cookies.get(_cookie_name(PASS_COOKIE), "")
+    if given and proofs.is_pass(_settings().secret_key, given, _device().name, now=proofs.web_now()):
+        return True
+    tag = _typed_tag() if request.endpoint == SIGN_IN_ROUTE else None
+    return tag is not None and devices.knows(_settings().secret_key, _device(), tag)
+
+
+def turns_of(rate: Rate) -> Iterator[Asked]:
     """Yield what the request is counted by. A key says nothing of whom it counts."""
     scope = f"{rate.name}|{request.endpoint}" if rate.is_per_route else rate.name
     for number, step in enumerate(rate.steps):
@@ -241,13 +268,24 @@ def _counted_by(step: Step) -> str:
             # With the day in it, so that nobody is followed from one day to the next.
             network = network_of(request.remote_addr)
             return network and f"{network}|{time.time() // 86400:.0f}"
-    typed = request.form.get(LOGIN_FIELD, "")
-    if not typed.strip():
+        case By.SLOW_LANE:
+            return network_of(request.remote_addr) or "nowhere"
+        case By.SITE:
+            return "site"
+    tag = _typed_tag()
+    if tag is None:
         return ""
-    tag = login_tag(_settings().data_key, accounts.normal_login(clean_text(typed)))
     if step.by is By.IDENTITY_AND_DEVICE:
         return f"{tag.hex()}|{_device().name}"
     return "" if devices.knows(_settings().secret_key, _device(), tag) else tag.hex()
+
+
+def _typed_tag() -> bytes | None:
+    """Return the tag of who somebody says they are; None without a word."""
+    typed = request.form.get(LOGIN_FIELD, "")
+    if not typed.strip():
+        return None
+    return login_tag(_settings().data_key, accounts.normal_login(clean_text(typed)))
 
 
 def _device() -> Device:

@@ -24,12 +24,18 @@ class Asked:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a turn is granted, and if so whether proof of work should be asked for."""
+    """Whether a turn is granted, and if so how much proof of work should be asked for."""
 
     refused_by: Step | None = None
     # Seconds until it makes sense to ask again.
     retry_after: float = 0.0
-    must_prove: bool = False
+    # How many steps that only ask for proof of work are over their limits.
+    steps_over: int = 0
+
+    @property
+    def must_prove(self) -> bool:
+        """Whether proof of work should be asked for."""
+        return self.steps_over > 0
 
     @property
     def is_ok(self) -> bool:
@@ -79,7 +85,7 @@ def take(session: Session, asked: Iterable[Asked]) -> Verdict:
     """Take a turn of each key, or of none if one that refuses has none left; commit in either case."""
     try:
         with session.begin_nested():
-            return Verdict(must_prove=_take_all(session, asked))
+            return Verdict(steps_over=_take_all(session, asked))
     except _NoTurnLeft as none_left:
         one = none_left.asked
     # Gone if the sweeper has forgotten it meanwhile.
@@ -87,17 +93,17 @@ def take(session: Session, asked: Iterable[Asked]) -> Verdict:
     return Verdict(refused_by=one.step, retry_after=max(float(wait or 0), 0.0))
 
 
-def _take_all(session: Session, asked: Iterable[Asked]) -> bool:
-    """Take the turns and tell whether proof is wanted. Raises _NoTurnLeft."""
-    must_prove = False
+def _take_all(session: Session, asked: Iterable[Asked]) -> int:
+    """Take the turns and return how many steps ask for proof. Raises _NoTurnLeft."""
+    steps_over = 0
     # In the order of the keys, so that of two who ask for the same none blocks the other for good.
     for one in sorted(asked, key=lambda one: one.key):
         values = {"key": one.key, "apart": one.step.apart, "within": one.step.within}
         if session.scalar(_TAKE, values) is None:
             if not one.step.only_proves:
                 raise _NoTurnLeft(one)
-            must_prove = True
-    return must_prove
+            steps_over += 1
+    return steps_over
 
 
 def give_back(session: Session, asked: Iterable[Asked]) -> None:

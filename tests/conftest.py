@@ -145,6 +145,7 @@ def shared_app(settings: Settings) -> Iterator[Flask]:
     yield app
     with app.app_context():
         db.engine.dispose()
+    app.extensions["hot_connections"].close()
 
 
 def _plain(url: str) -> str:

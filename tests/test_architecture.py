@@ -38,6 +38,8 @@ SHELL_FILES = {
     "logs",
     "navigation",
     "page_cache",
+    "proofs",
+    "proving",
     "pulse",
     "readings",
     "redis_connection",
@@ -69,7 +71,7 @@ def part_of(path: Path) -> str:
         return first if first == "question_bank" else rest[0]
     if rest[0] in SHELL_FOLDERS:
         return rest[0]
-    if rest[0] in ("door", "jobs", "limits", "pulse"):
+    if rest[0] in ("door", "jobs", "limits", "proving", "pulse"):
         return "jobs"
     return "shell" if rest[0] in SHELL_FILES else "operations"
 

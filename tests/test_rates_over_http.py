@@ -543,6 +543,7 @@ WITHOUT_RATE = {
     "attempts.save": "the flood limit is in the statement, and nothing may stand before an answer sheet",
     "attempts.save_form": "as attempts.save",
     "attempts.submit": "one statement, the same receipt however often; nothing may stand before it",
+    "proofs.give": "nothing without a proof, and each of those took a turn of proofs.puzzle or the slow lane",
     "accounts.logout": "one statement; nobody is ever kept signed in",
     "static": "files, immutable",
     "bundles.bundle": "the same for everybody, kept by caches",

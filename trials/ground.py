@@ -322,6 +322,8 @@ def _environment(
         "secret_key": secrets.token_urlsafe(32),
         "data_key": secrets.token_urlsafe(32),
         "data_dir": folder / "data",
+        # All people of a trial come from one address; what tries the proof of work sets it.
+        "proof_work": 0,
         **settings,
     }
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CONTEST_")}

@@ -9,7 +9,6 @@ from flask import Blueprint, Response, current_app, flash, redirect, render_temp
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf import FlaskForm
-from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, Field, PasswordField, RadioField, SelectField, StringField
 from wtforms.fields import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.validators import DataRequired, InputRequired, ValidationError
@@ -21,8 +20,10 @@ from contest.clock import db_now
 from contest.contests import Phase
 from contest.errors import BadInput, Conflict, NotThere
 from contest.extensions import db
+from contest.fields import posted
 from contest.models import Account, Contest, Division, Unit
 from contest.models.units import GROUPS
+from contest.proving import REGISTER, ProvenForm
 from contest.rules.eligibility import LONGEST_NAME, LONGEST_PASSWORD, is_name, normal_phone
 from contest.rules.passwords import refusal
 from contest.security import hash_password
@@ -232,8 +233,10 @@ class EntryForm(FlaskForm):  # type: ignore[misc]
             self[name].errors = [*self[name].errors, sentence]
 
 
-class RegistrationForm(PersonForm, EntryForm):
+class RegistrationForm(ProvenForm, PersonForm, EntryForm):
     """A new account and its entry, with one consent for each purpose."""
+
+    proof_purpose = REGISTER
 
     participation = BooleanField(
         "Tôi đồng ý để Ban Tổ chức xử lý dữ liệu của tôi (bắt buộc để dự thi)",
@@ -278,7 +281,7 @@ def register() -> ResponseReturnValue:
     contest, now = _contest_to_enter()
     if current_user.is_authenticated:
         return _enter_signed_in(contest, now=now)
-    form = RegistrationForm(_posted())
+    form = RegistrationForm(posted())
     form.offer(contest, now=now)
     if form.validate_on_submit():
         try:
@@ -304,11 +307,6 @@ def _contest_to_enter() -> tuple[Contest, datetime]:
     if phases and not phases & {Phase.PLANNED, Phase.OPEN}:
         raise Conflict("Cuộc thi đã kết thúc nên không nhận đăng ký mới. Bạn có thể xem kết quả.")
     return contest, now
-
-
-def _posted() -> MultiDict[str, str] | None:
-    """Return the fields of the form alone: a file sent under a field's name is none of them."""
-    return request.form if request.method == "POST" else None
 
 
 def _register(form: RegistrationForm) -> SignedIn:
@@ -339,7 +337,7 @@ def _enter_signed_in(contest: Contest, *, now: datetime) -> ResponseReturnValue:
         return redirect(landing, 303)
     if current_user.account.birth_date is not None:
         registrations.check_birth_date(current_user.account.birth_date, contest, now=now)
-    form = EntryForm(_posted())
+    form = EntryForm(posted())
     form.offer(contest, now=now)
     if form.validate_on_submit():
         try:
@@ -363,7 +361,7 @@ def login() -> ResponseReturnValue:
     """Sign in by phone, or by the sign-in name of staff."""
     if request.method == "GET" and current_user.is_authenticated:
         return redirect(_target() or url_for("public.landing"), 303)
-    form = SignInForm(_posted())
+    form = SignInForm(posted())
     if form.validate_on_submit():
         account = _account_of(form)
         if account:
@@ -407,6 +405,8 @@ def logout() -> ResponseReturnValue:
     accounts.sign_out(db.session(), session_token(), now=db_now(db.session()))
     db.session.commit()
     response = current_app.make_response(redirect(url_for("public.landing"), 303))
+    # A shared device keeps no answers of whoever has left; browsers do so over HTTPS.
+    response.headers["Clear-Site-Data"] = '"storage"'
     drop_session_cookie(response)
     return response
 

@@ -10,6 +10,8 @@ from random import Random
 from typing import NoReturn
 from urllib.parse import urlencode
 
+import altcha
+
 from contest.crowd.http1 import Answer, Connections, NoAnswer
 from contest.crowd.ledger import Entry, Ledger, Sent
 
@@ -22,7 +24,7 @@ ATTEMPT = re.compile(r"/attempts/([A-Za-z0-9_-]{22})$")
 RECEIPT = re.compile(r"/receipts/([0-9A-Z]{12})")
 CSRF = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 DATA = {name: re.compile(rf'data-{name}="([^"]*)"') for name in ("csrf", "seq", "shape")}
-CHOICES = re.compile(r'<select[^>]*name="commune".*?</select>', re.DOTALL)
+PROOF = re.compile(r"data-proof=")
 OPTION = re.compile(r'<option[^>]*value="([0-9]+)"')
 
 
@@ -79,25 +81,34 @@ class Participant:
         await self._start()
         await self._open_paper()
 
-    async def register(self, phone: str) -> None:
+    async def register(self, phone: str, division: str = "citizens") -> None:
         """Fill in the form of somebody who has no account. The first consent is enough."""
         form = (await self.get("register", "/register")).text
-        communes = OPTION.findall((CHOICES.search(form) or [""])[0])
+        communes = choices(form, "commune")
         fields = {
             "csrf_token": (CSRF.search(form) or ["", ""])[1],
             "name": "Người Thử Máy",
             "birth_date": "05/03/1990",
             "phone": phone,
             "password": f"thu may {self.random.getrandbits(40):x}",
-            "division": "citizens",
+            "division": division,
             "commune": self.random.choice(communes) if communes else "",
+            "unit": "" if division == "citizens" else self.random.choice(choices(form, "unit")),
             "participation": "y",
         }
+        if PROOF.search(form):
+            fields["altcha"] = await self._proof("register")
         answer = await self.persist("register", "POST", "/register", urlencode(fields))
         if answer.status != 303 or self.site.session_cookie not in self.cookies:
             self.wrong("register", answer)
         self.site.ledger.phones.append(phone)
         self.csrf = self.site.csrf_of(self.cookies[self.site.session_cookie])
+
+    async def _proof(self, purpose: str) -> str:
+        """Return a proof of work for a form, as the widget makes it while somebody fills in the form."""
+        answer = await self.get("proof", f"/proof?for={purpose}")
+        # Aside: it takes a core's time, and the others go on.
+        return await asyncio.to_thread(solved, answer.text)
 
     async def _start(self) -> None:
         began, where, has_waited = time.monotonic(), f"/rounds/{self.site.round_id}", False
@@ -288,6 +299,21 @@ class Participant:
         """Note an answer that no page expects, and give up."""
         self.site.ledger.errors[f"{operation} {answer.status}"] += 1
         raise GaveUp
+
+
+def choices(form: str, name: str) -> list[str]:
+    """Return the codes that a list of the registration form offers."""
+    found = re.search(rf'<select[^>]*name="{name}".*?</select>', form, re.DOTALL)
+    return OPTION.findall(found[0]) if found else []
+
+
+def solved(puzzle: str) -> str:
+    """Return the solution of a puzzle as a form carries it."""
+    challenge = altcha.Challenge.from_dict(json.loads(puzzle))
+    solution = altcha.solve_challenge(challenge)
+    if solution is None:
+        raise GaveUp
+    return altcha.Payload(challenge, solution).to_base64()
 
 
 def is_for_a_while(answer: Answer) -> bool:

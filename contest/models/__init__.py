@@ -20,6 +20,7 @@ from contest.models.contests import (
 from contest.models.duplicates import Distinction, FoundDuplicate
 from contest.models.incidents import ExtraTime, Heartbeat, Outage, OutageDecision, Resit
 from contest.models.integrity import Correction, Decline, Exclusion
+from contest.models.proofs import UsedProof
 from contest.models.proposals import Proposal
 from contest.models.results import (
     ContestStanding,
@@ -81,6 +82,7 @@ __all__ = [
     "UnitAlias",
     "UnitStanding",
     "UnrankedPerson",
+    "UsedProof",
     "WaitingRoom",
     "WebProcess",
     "WinnerCall",

@@ -27,6 +27,10 @@ class By(Enum):
     IDENTITY_ELSEWHERE = "identity elsewhere"
     # A school or a whole mobile network: over its limit it is asked for proof of work, never refused.
     ADDRESS = "address"
+    # The same, of people whose browser can't prove: here the address does refuse, for this lane alone.
+    SLOW_LANE = "address in the slow lane"
+    # Everybody together.
+    SITE = "site"
 
 
 class Away(Enum):
@@ -93,11 +97,27 @@ REGISTER = Rate(
     (
         # A helper at a counter registers many people on one device.
         Step(By.DEVICE, 60, HOUR),
-        Step(By.DEVICE, 3, DAY, only_proves=True),
-        Step(By.ADDRESS, 100, HOUR, only_proves=True),
     ),
     away=Away.SQL,
     only_unsafe=True,
+)
+# Puzzles for proof of work. Each step over its limit doubles the work of the next puzzle.
+PROOF = Rate(
+    "proof",
+    "Thiết bị này đã yêu cầu kiểm tra nhiều lần liên tiếp.",
+    (
+        Step(By.DEVICE, 240, HOUR),
+        Step(By.DEVICE, 6, DAY, only_proves=True),
+        Step(By.ADDRESS, 200, HOUR, only_proves=True),
+        Step(By.ADDRESS, 1000, HOUR, only_proves=True),
+    ),
+)
+# Who comes without proof, because the browser has no JavaScript or no HTTPS.
+SLOW_LANE = Rate(
+    "slow_lane",
+    "Đã có nhiều lượt gửi từ mạng này mà trình duyệt không chạy được bước kiểm tra tự động.",
+    (Step(By.SLOW_LANE, 6, HOUR), Step(By.SITE, 120, HOUR)),
+    away=Away.SQL,
 )
 START = Rate("start", "Bạn đã bấm vào thi nhiều lần liên tiếp.", (Step(By.SESSION, 6, MINUTE),))
 # One look-up is up to three requests: the code, the page, its QR code.

@@ -78,7 +78,7 @@ def test_without_javascript_the_page_comes_again_by_itself(
     devices: Devices, site: Site, crowd, viewport
 ) -> None:
     page = devices.open(viewport=viewport, javascript=False)
-    register(page, "Ngô Thị Lan", f"0987 100 {viewport['width']:03d}"[:12])
+    register(page, "Ngô Thị Lan", f"0987 100 {viewport['width']:03d}"[:12], javascript=False)
     press_start(page)
     page.wait_for_timeout(1_500)
     page.reload()

@@ -11,6 +11,7 @@ from trials.faults import (  # noqa: F401  (the rows enter themselves)
     data_rows,
     database_rows,
     process_rows,
+    proof_row,
     race_rows,
     redis_rows,
     time_rows,
